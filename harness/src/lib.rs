@@ -1,0 +1,1 @@
+//! A real multi-node Docker Swarm in containers.

@@ -1,0 +1,2 @@
+//! Rollover.
+fn main() {}
