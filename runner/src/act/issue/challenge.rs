@@ -1,0 +1,120 @@
+//! Whether the answer to an HTTP-01 challenge would arrive.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::act::wait::{Seen, TimedOut, until};
+use crate::config::WEBROOT;
+use crate::http::exchange;
+
+/// Where RFC 8555 (section 8.3) has an authority look.
+const PATH: &str = ".well-known/acme-challenge";
+/// The port that HTTP-01 is bound to.
+const PORT: u16 = 80;
+/// A volume may show a new file later on other nodes; two seconds are usual
+/// on GlusterFS, a replica that needs more than this does not see the volume.
+const DEADLINE: Duration = Duration::from_secs(20);
+const INTERVAL: Duration = Duration::from_millis(200);
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// Why a challenge would fail.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChallengeError {
+    #[error("write a trial file {file}: {source}", file = file.display())]
+    Write {
+        file: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    NotServed(#[from] TimedOut),
+}
+
+/// Puts a trial file into the webroot below `root` and waits until each of
+/// `replicas` serves it; removes it again.
+pub(crate) async fn check_path(
+    root: &Path,
+    replicas: &[(String, IpAddr)],
+) -> Result<(), ChallengeError> {
+    let trial = Trial::write(root)?;
+    let checks = replicas.iter().map(|(replica, address)| {
+        let (address, trial) = (SocketAddr::new(*address, PORT), &trial);
+        async move {
+            let what = format!("{replica} answers on /{PATH}/ from the shared volume");
+            until(what, DEADLINE, INTERVAL, async || {
+                match ask(address, &trial.token).await {
+                    Ok(()) => Seen::Done(()),
+                    Err(why) => Seen::NotYet(why),
+                }
+            })
+            .await
+        }
+    });
+    try_join_all(checks).await?;
+    Ok(())
+}
+
+/// A file in the webroot that goes away with this value.
+struct Trial {
+    file: PathBuf,
+    token: String,
+}
+
+impl Trial {
+    fn write(root: &Path) -> Result<Self, ChallengeError> {
+        let directory = root.join(WEBROOT).join(PATH);
+        // One name, so that a crash leaves one file and not many. What is in
+        // it says whose it is; the authority never asks for it.
+        let token = "rollover-trial".to_owned();
+        let file = directory.join(&token);
+        fs::create_dir_all(&directory)
+            .and_then(|()| fs::write(&file, &token))
+            .map_err(|source| ChallengeError::Write {
+                file: file.clone(),
+                source,
+            })?;
+        Ok(Self { file, token })
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        // What stays behind is harmless and is written over next time.
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+async fn ask(address: SocketAddr, token: &str) -> Result<(), String> {
+    let asked = format!("http://{address}/{PATH}/{token}");
+    let request = Request::get(format!("/{PATH}/{token}"))
+        .header("Host", address.ip().to_string())
+        .body(Full::<Bytes>::default())
+        .map_err(|error| error.to_string())?;
+    let answer = async {
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|error| error.to_string())?;
+        exchange(stream, request)
+            .await
+            .map_err(|error| error.to_string())
+    };
+    match timeout(ANSWER, answer).await {
+        Ok(Ok((StatusCode::OK, body))) if body == token.as_bytes() => Ok(()),
+        Ok(Ok((status, _))) => Err(format!(
+            "GET {asked}: expected the trial file, got {status}"
+        )),
+        Ok(Err(why)) => Err(format!("GET {asked}: {why}")),
+        Err(_) => Err(format!(
+            "GET {asked}: no answer within {} s",
+            ANSWER.as_secs()
+        )),
+    }
+}

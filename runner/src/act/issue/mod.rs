@@ -1,0 +1,94 @@
+//! Obtaining certificates.
+
+mod certbot;
+mod challenge;
+mod placeholder;
+
+use std::net::IpAddr;
+
+use crate::config::Settings;
+use crate::decide::WhyIssue;
+use crate::docker::Manager;
+use crate::model::{CertificateName, DomainName, PairError, Published};
+use crate::observe::files;
+use crate::observe::own::Own;
+
+pub(crate) use placeholder::{PlaceholderError, publish as publish_placeholder};
+
+/// A certificate to obtain.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) name: &'a CertificateName,
+    pub(crate) domains: &'a [DomainName],
+    pub(crate) why: WhyIssue,
+    /// Where replicas that must answer the challenge listen.
+    pub(crate) replicas: Vec<(String, IpAddr)>,
+}
+
+/// Why a certificate was not obtained: which one, at which step, and the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("certificate {name}: {step}: {cause}")]
+pub(crate) struct IssueError {
+    name: CertificateName,
+    step: &'static str,
+    cause: IssueCause,
+}
+
+/// The cause of a failed step.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IssueCause {
+    #[error(transparent)]
+    Challenge(#[from] challenge::ChallengeError),
+    #[error(transparent)]
+    Certbot(#[from] certbot::CertbotError),
+    #[error("the published files cannot be used: {0}")]
+    Broken(PairError),
+    #[error("certbot succeeded, but nothing is published under live/{0}")]
+    Nothing(CertificateName),
+}
+
+/// Has the engine obtain or renew a certificate, and reads what it published.
+///
+/// Guarantees: a certificate that is not there yet is only ordered when every
+/// replica given answers for the challenge's path, so that an authority's
+/// limit on failed validations is not spent on a load balancer that is not up.
+/// A renewal is left to the engine, which alone knows its lineage's challenge.
+pub(crate) async fn issue(
+    manager: &Manager,
+    settings: &Settings,
+    own: Option<&Own>,
+    request: &Request<'_>,
+) -> Result<Published, IssueError> {
+    let failed = |step| {
+        move |cause: IssueCause| IssueError {
+            name: request.name.clone(),
+            step,
+            cause,
+        }
+    };
+    if matches!(request.why, WhyIssue::Placeholder | WhyIssue::NamesChanged) {
+        challenge::check_path(&settings.certificate_root, &request.replicas)
+            .await
+            .map_err(IssueCause::from)
+            .map_err(failed("check the challenge path"))?;
+    }
+    certbot::run(manager, settings, own, request)
+        .await
+        .map_err(IssueCause::from)
+        .map_err(failed(step_name(request.why)))?;
+    match files::published(&settings.certificate_root, request.name) {
+        Published::Broken(error) => Err(failed("read what was issued")(IssueCause::Broken(error))),
+        Published::Missing => {
+            let cause = IssueCause::Nothing(request.name.clone());
+            Err(failed("read what was issued")(cause))
+        }
+        published => Ok(published),
+    }
+}
+
+fn step_name(why: WhyIssue) -> &'static str {
+    match why {
+        WhyIssue::Placeholder | WhyIssue::NamesChanged => "obtain with certbot",
+        WhyIssue::Forced | WhyIssue::Scheduled => "renew with certbot",
+    }
+}

@@ -1,0 +1,80 @@
+//! The command line: one file a subcommand.
+
+mod agent;
+mod exclusive;
+mod once;
+mod plan;
+mod run;
+mod start;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Renews TLS certificates in a Docker Swarm, makes every replica of the load
+/// balancer serve the new one, and proves it by a TLS probe of each.
+#[derive(Parser, Debug)]
+#[command(version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Renew on schedule and keep every replica on the published certificate
+    Run(run::Run),
+    /// Do now what is to be done, once
+    Once(once::Once),
+    /// Say what would be done now and why, and do nothing
+    Plan(plan::Plan),
+    /// Carry out an order on this node, inside the job that signals
+    #[command(hide = true)]
+    Agent(agent::Agent),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well.
+    Ok,
+    /// Something failed, or a problem was found.
+    Failed,
+    /// It could not even start: wrong usage, a wrong setting, no engine. With
+    /// `--detailed-exit-code` also: something was changed.
+    Two,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Ok => Self::SUCCESS,
+            Exit::Failed => Self::from(1),
+            Exit::Two => Self::from(2),
+        }
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub(crate) async fn run(self) -> Exit {
+        match self.command {
+            Command::Run(run) => run.run().await,
+            Command::Once(once) => once.run().await,
+            Command::Plan(plan) => plan.run().await,
+            Command::Agent(agent) => agent.run().await,
+        }
+    }
+}
+
+/// Prints a result for a person or a program to stdout.
+#[expect(clippy::print_stdout, reason = "results belong on stdout")]
+fn print(text: &str) {
+    print!("{text}");
+}
+
+/// Prints why a command could not do its work to stderr.
+#[expect(clippy::print_stderr, reason = "errors belong on stderr")]
+fn complain(error: &dyn std::fmt::Display) {
+    eprintln!("rollover: {error}");
+}

@@ -1,0 +1,87 @@
+//! `rollover once`: one reconcile, and what it did.
+
+use clap::Args;
+
+use super::exclusive::Exclusive;
+use super::start::start;
+use super::{Exit, complain, print};
+use crate::config::Settings;
+use crate::model::{CertificateName, DomainName};
+use crate::report::Report;
+
+#[derive(Args, Debug)]
+pub(super) struct Once {
+    /// Renew this certificate now, due or not; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = certificate)]
+    force: Vec<CertificateName>,
+
+    /// Exit 0 when there was nothing to do, 1 on an error, 2 when something
+    /// was changed
+    #[arg(long)]
+    detailed_exit_code: bool,
+
+    /// Print the result as one JSON document
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Parses a certificate's name: that of its first domain.
+pub(super) fn certificate(text: &str) -> Result<CertificateName, String> {
+    DomainName::parse(text)
+        .map(|domain| CertificateName::of(&domain))
+        .map_err(|error| format!("expected the name of a certificate: {error}"))
+}
+
+impl Once {
+    pub(super) async fn run(self) -> Exit {
+        let mut runner = match start(self.settings).await {
+            Ok(runner) => runner,
+            Err(error) => {
+                complain(&error);
+                return Exit::Two;
+            }
+        };
+        let _exclusive = match Exclusive::wait().await {
+            Ok(exclusive) => exclusive,
+            Err(error) => {
+                complain(&format!(
+                    "cannot tell whether another reconcile runs: {error}"
+                ));
+                return Exit::Two;
+            }
+        };
+        match runner.reconcile(&self.force).await {
+            Ok(report) => {
+                show(&report, self.json);
+                exit(&report, self.detailed_exit_code)
+            }
+            Err(error) => {
+                complain(&format!("cannot {error}"));
+                Exit::Failed
+            }
+        }
+    }
+}
+
+fn show(report: &Report, json: bool) {
+    if json {
+        // Plain data whose every part serialises: this cannot fail.
+        let document = serde_json::to_string_pretty(report).unwrap_or_default();
+        print(&format!("{document}\n"));
+    } else {
+        print(&report.to_string());
+    }
+}
+
+fn exit(report: &Report, detailed: bool) -> Exit {
+    if report.failed() {
+        Exit::Failed
+    } else if detailed && report.changed() {
+        Exit::Two
+    } else {
+        Exit::Ok
+    }
+}

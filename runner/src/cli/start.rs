@@ -1,0 +1,49 @@
+//! What every command that works on the swarm begins with.
+
+use std::io::IsTerminal;
+
+use crate::config::{LogFormat, SettingError, Settings};
+use crate::decide::Memory;
+use crate::docker::{ConnectError, connect_to_manager};
+use crate::observe::own::Own;
+use crate::reconcile::Runner;
+
+/// Why nothing could be started.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("cannot look at the runner's own container: {0}")]
+    Own(String),
+}
+
+/// Checks the settings, starts logging, and connects to the swarm.
+pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
+    log_to_stderr(&settings);
+    settings.check()?;
+    let schedule = settings.schedule()?;
+    let manager = connect_to_manager(&settings.docker_host).await?;
+    let own = Own::look(&manager.docker).await.map_err(StartError::Own)?;
+    Ok(Runner {
+        manager,
+        settings,
+        schedule,
+        own,
+        memory: Memory::default(),
+    })
+}
+
+fn log_to_stderr(settings: &Settings) {
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(settings.log_level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && !no_colour)
+        .with_target(false);
+    match settings.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}

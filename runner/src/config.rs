@@ -1,0 +1,239 @@
+//! The settings. Each has one name in two forms: a flag (`--acme-directory`)
+//! and a variable (`ROLLOVER_ACME_DIRECTORY`); defined here and nowhere else.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::model::{Schedule, ScheduleError, parse_duration};
+
+/// The webroot for challenges, below the certificate root: one volume to
+/// mount, and every replica sees the answer as soon as it sees certificates.
+pub(crate) const WEBROOT: &str = "webroot";
+
+/// Every setting of the runner, as given.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Settings {
+    /// When to look for due renewals: the five fields of crontab(5).
+    /// Default: twice a day at a minute of this runner's own
+    #[arg(long, env = "ROLLOVER_SCHEDULE", value_name = "CRONTAB")]
+    schedule: Option<String>,
+
+    /// The time zone of the schedule: an IANA name
+    #[arg(
+        long,
+        env = "ROLLOVER_TIME_ZONE",
+        value_name = "ZONE",
+        default_value = "UTC"
+    )]
+    time_zone: String,
+
+    /// How often to compare what every replica serves with what is published
+    #[arg(long, env = "ROLLOVER_CHECK_INTERVAL", value_name = "DURATION",
+          default_value = "1m", value_parser = parse_duration)]
+    pub(crate) check_interval: Duration,
+
+    /// The directory that holds live/, archive/ and renewal/, on the volume
+    /// that every replica mounts
+    #[arg(
+        long,
+        env = "ROLLOVER_CERTIFICATE_ROOT",
+        value_name = "DIR",
+        default_value = "/etc/letsencrypt"
+    )]
+    pub(crate) certificate_root: PathBuf,
+
+    /// What a container on this node mounts to get the certificate root: a
+    /// path of the host or a volume's name. Default: what the runner's own
+    /// container mounts there
+    #[arg(
+        long,
+        env = "ROLLOVER_CERTIFICATE_SOURCE",
+        value_name = "PATH|VOLUME",
+        default_value = ""
+    )]
+    pub(crate) certificate_source: String,
+
+    /// What obtains certificates
+    #[arg(long, env = "ROLLOVER_ENGINE", value_enum, default_value = "certbot")]
+    pub(crate) engine: Engine,
+
+    /// The image that the certbot engine runs
+    #[arg(
+        long,
+        env = "ROLLOVER_CERTBOT_IMAGE",
+        value_name = "IMAGE",
+        default_value = "certbot/certbot:v5.1.0"
+    )]
+    pub(crate) certbot_image: String,
+
+    /// How long one run of certbot may take before it is stopped
+    #[arg(long, env = "ROLLOVER_CERTBOT_TIMEOUT", value_name = "DURATION",
+          default_value = "10m", value_parser = parse_duration)]
+    pub(crate) certbot_timeout: Duration,
+
+    /// The directory URL of the ACME server
+    #[arg(
+        long,
+        env = "ROLLOVER_ACME_DIRECTORY",
+        value_name = "URL",
+        default_value = "https://acme-v02.api.letsencrypt.org/directory"
+    )]
+    pub(crate) acme_directory: String,
+
+    /// The e-mail address of the ACME account; none if empty
+    #[arg(
+        long,
+        env = "ROLLOVER_ACME_CONTACT",
+        value_name = "ADDRESS",
+        default_value = ""
+    )]
+    pub(crate) acme_contact: String,
+
+    /// A PEM file below the certificate root with the authority that signed
+    /// the ACME server's own certificate; the system's authorities if empty
+    #[arg(
+        long,
+        env = "ROLLOVER_ACME_CA_FILE",
+        value_name = "FILE",
+        default_value = ""
+    )]
+    acme_ca_file: String,
+
+    /// The Docker engine of a manager: unix:///path/to/socket or tcp://host:port
+    #[arg(
+        long,
+        env = "ROLLOVER_DOCKER_HOST",
+        value_name = "ADDRESS",
+        default_value = "unix:///var/run/docker.sock"
+    )]
+    pub(crate) docker_host: String,
+
+    /// The image that the job that signals runs. Default: the runner's own
+    #[arg(
+        long,
+        env = "ROLLOVER_AGENT_IMAGE",
+        value_name = "IMAGE",
+        default_value = ""
+    )]
+    pub(crate) agent_image: String,
+
+    /// How long a rollout by signal may take until every replica serves the
+    /// published certificate; it includes the lag of the shared volume
+    #[arg(long, env = "ROLLOVER_SIGNAL_TIMEOUT", value_name = "DURATION",
+          default_value = "2m", value_parser = parse_duration)]
+    pub(crate) signal_timeout: Duration,
+
+    /// How logs are written to stderr
+    #[arg(long, env = "ROLLOVER_LOG_FORMAT", value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// How much is logged: error, warn, info, debug
+    #[arg(
+        long,
+        env = "ROLLOVER_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub(crate) log_level: tracing::Level,
+
+    /// Stop for ever at the named step, so that a test can break something
+    /// just then
+    #[arg(long, env = "ROLLOVER_HOLD_AT", hide = true, default_value = "")]
+    pub(crate) hold_at: String,
+}
+
+/// What obtains certificates.
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// The certbot image in a container that runs once
+    Certbot,
+}
+
+/// The form of the logs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// A setting with which nothing can be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingError {
+    #[error("--schedule / ROLLOVER_SCHEDULE: {0}")]
+    Schedule(#[source] ScheduleError),
+    #[error("--time-zone / ROLLOVER_TIME_ZONE: {0}")]
+    TimeZone(#[source] ScheduleError),
+    #[error("--certificate-root / ROLLOVER_CERTIFICATE_ROOT: {path}: expected a directory on the \
+             volume that every replica mounts, found {found}", path = path.display())]
+    CertificateRoot { path: PathBuf, found: String },
+    #[error("--acme-directory / ROLLOVER_ACME_DIRECTORY: {0:?}: expected an https:// URL")]
+    AcmeDirectory(String),
+    #[error("--acme-ca-file / ROLLOVER_ACME_CA_FILE: {file:?}: expected a file below the \
+             certificate root {root}, so that certbot's container can read it too",
+             root = root.display())]
+    AcmeCaFile { file: String, root: PathBuf },
+    #[error(
+        "--docker-host / ROLLOVER_DOCKER_HOST: {0:?}: expected unix:///path/to/socket or \
+             tcp://host:port"
+    )]
+    DockerHost(String),
+}
+
+impl Settings {
+    /// Checks what can be checked before anything is started.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        self.schedule()?;
+        self.acme_ca_file()?;
+        if !self.acme_directory.starts_with("https://") {
+            return Err(SettingError::AcmeDirectory(self.acme_directory.clone()));
+        }
+        let found = match std::fs::metadata(&self.certificate_root) {
+            Ok(meta) if meta.is_dir() => return Ok(()),
+            Ok(_) => "something else".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(SettingError::CertificateRoot {
+            path: self.certificate_root.clone(),
+            found,
+        })
+    }
+
+    /// The schedule of renewals.
+    pub(crate) fn schedule(&self) -> Result<Schedule, SettingError> {
+        let given = self
+            .schedule
+            .as_deref()
+            .filter(|text| !text.trim().is_empty());
+        let text = given.map_or_else(default_schedule, str::to_owned);
+        Schedule::parse(&text, &self.time_zone).map_err(|error| match error {
+            ScheduleError::Zone(_) => SettingError::TimeZone(error),
+            _ => SettingError::Schedule(error),
+        })
+    }
+
+    /// The authority for the ACME server's certificate, relative to the root.
+    pub(crate) fn acme_ca_file(&self) -> Result<Option<&Path>, SettingError> {
+        if self.acme_ca_file.is_empty() {
+            return Ok(None);
+        }
+        let file = Path::new(&self.acme_ca_file);
+        let relative = file.strip_prefix(&self.certificate_root);
+        relative.map(Some).map_err(|_| SettingError::AcmeCaFile {
+            file: self.acme_ca_file.clone(),
+            root: self.certificate_root.clone(),
+        })
+    }
+}
+
+/// Twice a day, at a minute drawn at each start, so that not all the world
+/// asks its authority on the hour.
+fn default_schedule() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let drawn = RandomState::new().hash_one(());
+    let (minute, hour) = (drawn % 60, (drawn / 60) % 12);
+    format!("{minute} {hour},{} * * *", hour + 12)
+}

@@ -1,0 +1,347 @@
+//! The labels by which a service asks for certificates.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use super::{CertificateName, CertificateSpec, DomainName, Strategy, parse_duration};
+
+/// A label that does not parse. It takes its own certificate or service out;
+/// everything else goes on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
+#[error("service {service}: label {label}={value:?}: expected {expected}")]
+pub(crate) struct LabelError {
+    pub(crate) service: String,
+    pub(crate) label: String,
+    pub(crate) value: String,
+    pub(crate) expected: String,
+}
+
+/// What the labels of one service say.
+#[derive(Debug)]
+pub(crate) struct Labels {
+    pub(crate) certificates: Vec<CertificateSpec>,
+    pub(crate) strategy: Strategy,
+    pub(crate) port: u16,
+}
+
+const ENABLE: &str = "rollover.enable";
+const DOMAINS: &str = "rollover.domains";
+/// Every label that has a meaning now, for telling a slip of the pen.
+const KNOWN: &[&str] = &[
+    ENABLE,
+    DOMAINS,
+    "rollover.strategy",
+    "rollover.signal",
+    "rollover.test",
+    "rollover.path",
+    "rollover.probe",
+    "rollover.delay",
+    "rollover.parallelism",
+];
+
+/// Reads the labels of `service`. `Ok(None)`: the service is not a target.
+/// Errors are collected beside what could be read; `None` with errors means
+/// that nothing of the service can be used.
+pub(crate) fn parse_target(
+    service: &str,
+    labels: &HashMap<String, String>,
+) -> (Option<Labels>, Vec<LabelError>) {
+    let mut reader = Reader {
+        service,
+        labels,
+        errors: Vec::new(),
+    };
+    let labels = reader.read();
+    (labels, reader.errors)
+}
+
+struct Reader<'a> {
+    service: &'a str,
+    labels: &'a HashMap<String, String>,
+    errors: Vec<LabelError>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) -> Option<Labels> {
+        match self.labels.get(ENABLE).map(|value| value.trim()) {
+            Some("true") => {}
+            None | Some("false" | "") => return None,
+            Some(value) => {
+                self.wrong(ENABLE, value, "true or false");
+                return None;
+            }
+        }
+        self.report_unknown();
+        let certificates = self.certificates();
+        // Everything below concerns the service as a whole: one that cannot
+        // be rolled out rightly is not rolled out at all.
+        let before = self.errors.len();
+        let port = self.parse("rollover.probe", "443", "a TCP port, such as 443", |v| {
+            v.parse::<u16>().ok().filter(|&port| port != 0)
+        });
+        let strategy = self.strategy();
+        if self.errors.len() > before || certificates.is_empty() {
+            return None;
+        }
+        Some(Labels {
+            certificates,
+            strategy: strategy?,
+            port: port?,
+        })
+    }
+
+    fn strategy(&mut self) -> Option<Strategy> {
+        let kind = self.parse(
+            "rollover.strategy",
+            "signal",
+            "signal or restart",
+            |value| {
+                ["signal", "restart"]
+                    .into_iter()
+                    .find(|&kind| kind == value)
+            },
+        );
+        // All of them are read, whichever applies: a wrong value should not
+        // wait for a change of strategy to be noticed.
+        let signal = self.parse(
+            "rollover.signal",
+            "HUP",
+            "a signal's name, such as HUP",
+            |v| {
+                let name = v.trim_start_matches("SIG");
+                let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+                (!name.is_empty() && name.chars().all(plain)).then(|| name.to_owned())
+            },
+        );
+        let test = self.parse(
+            "rollover.test",
+            "nginx -t",
+            "a command, such as nginx -t",
+            |v| Some(v.split_whitespace().map(str::to_owned).collect()),
+        );
+        let delay = self.parse(
+            "rollover.delay",
+            "30s",
+            "a duration, such as 30s or 1m30s",
+            |v| parse_duration(v).ok(),
+        );
+        let parallelism = self.parse(
+            "rollover.parallelism",
+            "1",
+            "a number of replicas, 1 or more",
+            |v| v.parse::<u64>().ok().filter(|&number| number > 0),
+        );
+        Some(match kind? {
+            "signal" => Strategy::Signal {
+                signal: signal?,
+                test: test?,
+            },
+            _ => Strategy::Restart {
+                parallelism: parallelism?,
+                delay: delay?,
+            },
+        })
+    }
+
+    fn certificates(&mut self) -> Vec<CertificateSpec> {
+        let named: BTreeMap<String, String> = self
+            .labels
+            .iter()
+            .filter(|(label, _)| is_domains(label))
+            .map(|(label, value)| (label.clone(), value.clone()))
+            .collect();
+        if named.is_empty() {
+            self.wrong(
+                DOMAINS,
+                "",
+                "a comma list of domain names, as the label is missing",
+            );
+        }
+        let mut certificates: Vec<CertificateSpec> = Vec::new();
+        for (label, value) in &named {
+            let Some(certificate) = self.certificate(label, value) else {
+                continue;
+            };
+            if certificates.iter().any(|c| c.name == certificate.name) {
+                let expected = "a first domain that no other label of the service begins with";
+                self.wrong(label, value, expected);
+                continue;
+            }
+            certificates.push(certificate);
+        }
+        certificates
+    }
+
+    fn certificate(&mut self, label: &str, value: &str) -> Option<CertificateSpec> {
+        let mut domains = Vec::new();
+        for part in value.split(',') {
+            match DomainName::parse(part) {
+                Ok(domain) => domains.push(domain),
+                Err(error) => {
+                    let expected = format!("a comma list of domain names; {error}");
+                    self.wrong(label, value, &expected);
+                    return None;
+                }
+            }
+        }
+        let name = CertificateName::of(domains.first()?);
+        let default = format!("/etc/letsencrypt/live/{name}/fullchain.pem");
+        let path = self.parse(
+            "rollover.path",
+            &default,
+            "the absolute path of the chain inside the replica",
+            |v| Some(PathBuf::from(v.replace("NAME", name.as_str()))).filter(|p| p.is_absolute()),
+        )?;
+        Some(CertificateSpec {
+            name,
+            domains,
+            path,
+        })
+    }
+
+    fn parse<T>(
+        &mut self,
+        label: &str,
+        default: &str,
+        expected: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let given = self.labels.get(label).map(|value| value.trim());
+        let value = given.unwrap_or(default);
+        let parsed = read(value);
+        if parsed.is_none() {
+            self.wrong(label, value, expected);
+        }
+        parsed
+    }
+
+    fn report_unknown(&mut self) {
+        let mut unknown: Vec<&String> = self
+            .labels
+            .keys()
+            .filter(|label| label.starts_with("rollover."))
+            .filter(|label| !KNOWN.contains(&label.as_str()) && !is_domains(label))
+            .collect();
+        unknown.sort_unstable();
+        for label in unknown {
+            let known = KNOWN.join(", ");
+            let value = self.labels.get(label).cloned().unwrap_or_default();
+            self.wrong(label, &value, &format!("one of the labels {known}"));
+        }
+    }
+
+    fn wrong(&mut self, label: &str, value: &str, expected: &str) {
+        self.errors.push(LabelError {
+            service: self.service.to_owned(),
+            label: label.to_owned(),
+            value: value.to_owned(),
+            expected: expected.to_owned(),
+        });
+    }
+}
+
+fn is_domains(label: &str) -> bool {
+    label == DOMAINS || label.starts_with("rollover.domains.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn parse(pairs: &[(&str, &str)]) -> (Option<Labels>, Vec<String>) {
+        let labels = pairs
+            .iter()
+            .map(|&(label, value)| (label.to_owned(), value.to_owned()))
+            .collect();
+        let (parsed, errors) = parse_target("web", &labels);
+        (parsed, errors.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_service_that_does_not_ask_is_no_target() {
+        for labels in [&[][..], &[("rollover.enable", "false")], &[("other", "x")]] {
+            let (parsed, errors) = parse(labels);
+            assert!(parsed.is_none() && errors.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let (parsed, errors) = parse(&[
+            ("rollover.enable", "true"),
+            ("rollover.domains", "example.org, www.example.org"),
+        ]);
+        let labels = parsed.unwrap();
+        assert_eq!(errors, [""; 0]);
+        assert_eq!(labels.port, 443);
+        assert_eq!(
+            labels.strategy,
+            Strategy::Signal {
+                signal: "HUP".into(),
+                test: vec!["nginx".into(), "-t".into()]
+            }
+        );
+        let certificate = &labels.certificates[0];
+        assert_eq!(certificate.name.as_str(), "example.org");
+        assert_eq!(certificate.domains.len(), 2);
+        assert_eq!(
+            certificate.path,
+            PathBuf::from("/etc/letsencrypt/live/example.org/fullchain.pem")
+        );
+    }
+
+    #[test]
+    fn restart_takes_its_own_labels() {
+        let (parsed, _) = parse(&[
+            ("rollover.enable", "true"),
+            ("rollover.domains", "example.org"),
+            ("rollover.strategy", "restart"),
+            ("rollover.delay", "1m30s"),
+            ("rollover.parallelism", "2"),
+        ]);
+        assert_eq!(
+            parsed.unwrap().strategy,
+            Strategy::Restart {
+                parallelism: 2,
+                delay: Duration::from_secs(90)
+            }
+        );
+    }
+
+    #[test]
+    fn a_wrong_list_takes_its_own_certificate_out_and_no_other() {
+        let (parsed, errors) = parse(&[
+            ("rollover.enable", "true"),
+            ("rollover.domains.good", "example.org"),
+            ("rollover.domains.bad", "example.com,../etc"),
+        ]);
+        assert_eq!(parsed.unwrap().certificates.len(), 1);
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.domains.bad="example.com,../etc": expected a comma list of domain names; "../etc" is not a domain name (each part between dots has 1 to 63 characters)"#);
+    }
+
+    #[test]
+    fn a_wrong_setting_takes_the_service_out_and_names_every_mistake() {
+        let (parsed, errors) = parse(&[
+            ("rollover.enable", "true"),
+            ("rollover.domains", "example.org"),
+            ("rollover.strategy", "reload"),
+            ("rollover.delay", "30"),
+            ("rollover.parallelism", "0"),
+            ("rollover.probe", "https"),
+            ("rollover.signal", "please"),
+            ("rollover.path", "live/fullchain.pem"),
+            ("rollover.domain", "example.org"),
+        ]);
+        assert!(parsed.is_none());
+        insta::assert_snapshot!(errors.join("\n"), @r#"
+        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.test, rollover.path, rollover.probe, rollover.delay, rollover.parallelism
+        service web: label rollover.path="live/fullchain.pem": expected the absolute path of the chain inside the replica
+        service web: label rollover.probe="https": expected a TCP port, such as 443
+        service web: label rollover.strategy="reload": expected signal or restart
+        service web: label rollover.signal="please": expected a signal's name, such as HUP
+        service web: label rollover.delay="30": expected a duration, such as 30s or 1m30s
+        service web: label rollover.parallelism="0": expected a number of replicas, 1 or more
+        "#);
+    }
+}

@@ -1,0 +1,122 @@
+//! What stands under the certificate root.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::model::{CertificateName, Named, Pair, PairError, Published};
+
+/// Reads `live/NAME` below `root` and checks the pair.
+///
+/// Two files are read one after the other, and certbot may switch its links
+/// between the two: then they do not match. A mismatch is therefore read once
+/// more, and only one that stays counts.
+pub(crate) fn published(root: &Path, name: &CertificateName) -> Published {
+    match read(root, name) {
+        Published::Broken(PairError::Mismatch { .. }) => read(root, name),
+        published => published,
+    }
+}
+
+fn read(root: &Path, name: &CertificateName) -> Published {
+    let directory = root.join("live").join(name.as_str());
+    // A link that leads nowhere is broken, not missing.
+    if std::fs::symlink_metadata(&directory).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    {
+        return Published::Missing;
+    }
+    let (chain, key) = (
+        directory.join("fullchain.pem"),
+        directory.join("privkey.pem"),
+    );
+    match pair(&chain, &key) {
+        Ok(pair) => Published::Pair(pair.leaf),
+        Err(error) => Published::Broken(error),
+    }
+}
+
+fn pair(chain: &Path, key: &Path) -> Result<Pair, PairError> {
+    let (chain_content, key_content) = (content(chain)?, content(key)?);
+    Pair::check(
+        &Named {
+            file: &chain.to_string_lossy(),
+            content: &chain_content,
+        },
+        &Named {
+            file: &key.to_string_lossy(),
+            content: &key_content,
+        },
+    )
+}
+
+fn content(path: &Path) -> Result<Vec<u8>, PairError> {
+    std::fs::read(path).map_err(|error| PairError::Unreadable {
+        file: path.display().to_string(),
+        why: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DomainName;
+    use crate::model::tests::pair;
+
+    fn name() -> CertificateName {
+        CertificateName::of(&DomainName::parse("example.org").unwrap())
+    }
+
+    fn root_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let live = root.path().join("live/example.org");
+        std::fs::create_dir_all(&live).unwrap();
+        for (file, content) in files {
+            std::fs::write(live.join(file), content).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn an_empty_root_has_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(published(root.path(), &name()), Published::Missing);
+    }
+
+    #[test]
+    fn a_pair_that_fits_is_published() {
+        let (chain, key) = pair(&["example.org"]);
+        let root = root_with(&[("fullchain.pem", &chain), ("privkey.pem", &key)]);
+        let leaf = published(root.path(), &name()).leaf().cloned().unwrap();
+        assert_eq!(leaf.names, ["example.org"]);
+    }
+
+    #[test]
+    fn what_must_not_be_served_is_broken_and_says_which_file() {
+        let (chain, key) = pair(&["example.org"]);
+        let (_, other_key) = pair(&["example.org"]);
+        let half = &chain[..chain.len() / 2];
+        for (chain, key, expected) in [
+            ("", key.as_str(), "fullchain.pem is empty"),
+            (half, &key, "fullchain.pem is not whole"),
+            (&chain, "", "privkey.pem is empty"),
+            (&chain, &other_key, "privkey.pem is not the key of"),
+        ] {
+            let root = root_with(&[("fullchain.pem", chain), ("privkey.pem", key)]);
+            match published(root.path(), &name()) {
+                Published::Broken(error) => {
+                    assert!(error.to_string().contains(expected), "{error}");
+                }
+                other => panic!("expected broken ({expected}), found {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_key_is_broken_not_missing() {
+        let (chain, _) = pair(&["example.org"]);
+        let root = root_with(&[("fullchain.pem", &chain)]);
+        assert!(matches!(
+            published(root.path(), &name()),
+            Published::Broken(PairError::Unreadable { .. })
+        ));
+    }
+}

@@ -1,0 +1,106 @@
+//! What the runner can learn of its own container: its image, its networks,
+//! and what is mounted at the certificate root.
+
+use std::path::Path;
+
+use bollard::Docker;
+use bollard::models::ContainerInspectResponse;
+
+use crate::docker::{describe, is_not_found};
+
+/// The runner's own container. Absent when it runs outside of one.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    /// The image that it runs, with its digest if swarm resolved one.
+    pub(crate) image: String,
+    /// The IDs of the networks that it is attached to.
+    pub(crate) networks: Vec<String>,
+    /// What it mounts: (path inside, source on the host or name of a volume).
+    pub(crate) mounts: Vec<(String, String)>,
+}
+
+impl Own {
+    /// Looks at the container in which this process runs.
+    ///
+    /// # Errors
+    /// When the engine does not answer. A process outside of a container, or
+    /// in one of another engine, is no error: `Ok(None)`.
+    pub(crate) async fn look(docker: &Docker) -> Result<Option<Self>, String> {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let Some(id) = container_id(&mounts) else {
+            return Ok(None);
+        };
+        match docker.inspect_container(&id, None).await {
+            Ok(container) => Ok(Some(Self::from(container))),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(describe(&error)),
+        }
+    }
+
+    /// What another container must mount to see what this one sees at `path`.
+    pub(crate) fn source_of(&self, path: &Path) -> Option<&str> {
+        let (_, source) = self
+            .mounts
+            .iter()
+            .find(|(inside, _)| Path::new(inside) == path)?;
+        Some(source)
+    }
+}
+
+impl From<ContainerInspectResponse> for Own {
+    fn from(container: ContainerInspectResponse) -> Self {
+        let networks = container
+            .network_settings
+            .and_then(|settings| settings.networks)
+            .unwrap_or_default();
+        let mounts = container.mounts.unwrap_or_default().into_iter();
+        Self {
+            image: container
+                .config
+                .and_then(|config| config.image)
+                .unwrap_or_default(),
+            networks: networks
+                .into_values()
+                .filter_map(|network| network.network_id)
+                .collect(),
+            mounts: mounts
+                .filter_map(|mount| {
+                    let source = match mount.typ.as_deref() {
+                        Some("volume") => mount.name,
+                        _ => mount.source,
+                    };
+                    Some((mount.destination?, source?))
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The ID of the container, from the files that Docker mounts into each one
+/// (`…/containers/ID/hostname`). Unlike the host name and the cgroup's path,
+/// these hold for both cgroup versions and for any `hostname:` of a stack.
+fn container_id(mountinfo: &str) -> Option<String> {
+    mountinfo.lines().find_map(|line| {
+        let root = line.split(' ').nth(3)?;
+        let (_, rest) = root.rsplit_once("/containers/")?;
+        let (id, _) = rest.split_once('/')?;
+        let is_id = id.len() == 64 && id.chars().all(|c| c.is_ascii_hexdigit());
+        is_id.then(|| id.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_its_container_among_the_mounts() {
+        let id = "0123456789abcdef".repeat(4);
+        let line = format!(
+            "612 601 254:0 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/vda rw"
+        );
+        assert_eq!(container_id(&line), Some(id));
+        assert_eq!(container_id("22 1 254:0 / / rw - ext4 /dev/vda rw"), None);
+        assert_eq!(container_id(""), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! What a reconcile did: for people and for programs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::act::issue::{IssueError, PlaceholderError};
+use crate::act::rollout::{RolloutError, RolloutOutcome};
+use crate::decide::Plan;
+use crate::model::{CertificateName, Fingerprint, Leaf};
+use crate::reconcile::under_way;
+
+/// The result of one reconcile.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) certificates: Vec<CertificateResult>,
+    pub(crate) rollouts: Vec<RolloutResult>,
+    pub(crate) problems: Vec<String>,
+    /// Something is still on its way, and a look soon will find more to do.
+    pub(crate) under_way: bool,
+}
+
+/// What became of one certificate that was acted on.
+#[derive(Debug, Serialize)]
+pub(crate) struct CertificateResult {
+    pub(crate) certificate: CertificateName,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub(crate) enum Outcome {
+    PlaceholderPublished,
+    /// Another certificate is published than before.
+    Issued {
+        before: Option<Fingerprint>,
+        after: Fingerprint,
+        not_after: jiff::Timestamp,
+    },
+    /// The engine ran and left what was published.
+    NotDue,
+    Failed,
+}
+
+/// What became of one rollout.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub(crate) enum RolloutResult {
+    Done(RolloutOutcome),
+    Failed { error: String },
+}
+
+impl CertificateResult {
+    pub(crate) fn placeholder(
+        name: &CertificateName,
+        result: Result<(), PlaceholderError>,
+    ) -> Self {
+        Self {
+            certificate: name.clone(),
+            outcome: match result {
+                Ok(()) => Outcome::PlaceholderPublished,
+                Err(_) => Outcome::Failed,
+            },
+            error: result.err().map(|error| error.to_string()),
+        }
+    }
+
+    pub(crate) fn issued(
+        name: &CertificateName,
+        before: Option<&Leaf>,
+        after: Option<Leaf>,
+        error: Option<IssueError>,
+    ) -> Self {
+        let before = before.map(|leaf| leaf.fingerprint);
+        let outcome = match after {
+            None => Outcome::Failed,
+            Some(leaf) if before == Some(leaf.fingerprint) => Outcome::NotDue,
+            Some(leaf) => Outcome::Issued {
+                before,
+                after: leaf.fingerprint,
+                not_after: leaf.not_after,
+            },
+        };
+        Self {
+            certificate: name.clone(),
+            outcome,
+            error: error.map(|error| error.to_string()),
+        }
+    }
+
+    /// Whether what is published changed.
+    pub(crate) fn changed(&self) -> bool {
+        match self.outcome {
+            Outcome::PlaceholderPublished | Outcome::Issued { .. } => true,
+            Outcome::NotDue | Outcome::Failed => false,
+        }
+    }
+}
+
+impl From<Result<RolloutOutcome, RolloutError>> for RolloutResult {
+    fn from(result: Result<RolloutOutcome, RolloutError>) -> Self {
+        match result {
+            Ok(done) => Self::Done(done),
+            Err(error) => Self::Failed {
+                error: error.to_string(),
+            },
+        }
+    }
+}
+
+impl Report {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            certificates: Vec::new(),
+            rollouts: Vec::new(),
+            problems: plan.problems.iter().map(ToString::to_string).collect(),
+            under_way: under_way(plan),
+        }
+    }
+
+    /// Whether anything was changed.
+    pub(crate) fn changed(&self) -> bool {
+        let done = |rollout: &RolloutResult| matches!(rollout, RolloutResult::Done(_));
+        self.certificates.iter().any(CertificateResult::changed) || self.rollouts.iter().any(done)
+    }
+
+    /// Whether anything failed or is in the way.
+    pub(crate) fn failed(&self) -> bool {
+        let failed = |rollout: &RolloutResult| matches!(rollout, RolloutResult::Failed { .. });
+        !self.problems.is_empty()
+            || self
+                .certificates
+                .iter()
+                .any(|result| result.error.is_some())
+            || self.rollouts.iter().any(failed)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PlaceholderPublished => f.write_str("placeholder published"),
+            Self::Issued {
+                after, not_after, ..
+            } => write!(f, "issued {}, valid until {not_after}", after.short()),
+            Self::NotDue => f.write_str("not due"),
+            Self::Failed => f.write_str("failed"),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for result in &self.certificates {
+            writeln!(f, "{}: {}", result.certificate, result.outcome)?;
+        }
+        for rollout in &self.rollouts {
+            if let RolloutResult::Done(done) = rollout {
+                write_rollout(f, done)?;
+            }
+        }
+        for error in self.errors() {
+            writeln!(f, "error: {error}")?;
+        }
+        if !self.changed() && !self.failed() {
+            writeln!(f, "nothing to do: every replica serves what is published")?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn errors(&self) -> impl Iterator<Item = &str> {
+        let certificates = self.certificates.iter().filter_map(|r| r.error.as_deref());
+        let rollouts = self.rollouts.iter().filter_map(|rollout| match rollout {
+            RolloutResult::Failed { error } => Some(error.as_str()),
+            RolloutResult::Done(_) => None,
+        });
+        let problems = self.problems.iter().map(String::as_str);
+        certificates.chain(rollouts).chain(problems)
+    }
+}
+
+fn write_rollout(f: &mut fmt::Formatter<'_>, done: &RolloutOutcome) -> fmt::Result {
+    writeln!(
+        f,
+        "{}: by {}, every replica verified after {:.1} s",
+        done.target, done.strategy, done.verified.seconds
+    )?;
+    for replica in &done.verified.replicas {
+        let before = replica
+            .before
+            .map_or_else(|| "new task".to_owned(), |before| before.short());
+        writeln!(
+            f,
+            "  {:<24} {before:>12} -> {} after {:.1} s",
+            replica.replica,
+            replica.after.short(),
+            replica.seconds
+        )?;
+    }
+    Ok(())
+}
