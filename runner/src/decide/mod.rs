@@ -5,6 +5,8 @@ mod issue;
 mod memory;
 mod plan;
 mod rollout;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use memory::Memory;
 pub(crate) use plan::{
