@@ -209,7 +209,9 @@ impl Settings {
             .as_deref()
             .filter(|text| !text.trim().is_empty());
         let text = given.map_or_else(default_schedule, str::to_owned);
-        Schedule::parse(&text, &self.time_zone).map_err(|error| match error {
+        // A stack file can only set a variable to nothing, not leave it out.
+        let zone = Some(self.time_zone.trim()).filter(|zone| !zone.is_empty());
+        Schedule::parse(&text, zone.unwrap_or("UTC")).map_err(|error| match error {
             ScheduleError::Zone(_) => SettingError::TimeZone(error),
             _ => SettingError::Schedule(error),
         })

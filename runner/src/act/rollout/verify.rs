@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::clock::now;
 use crate::decide::RolloutStep;
 use crate::docker::Manager;
 use crate::model::{CertificateName, Fingerprint, Serving};
@@ -26,6 +28,8 @@ pub(crate) struct Verified {
     pub(crate) replicas: Vec<ReplicaOutcome>,
     /// From the start of the rollout to the last replica's proof, in seconds.
     pub(crate) seconds: f64,
+    /// When the last replica's proof was seen.
+    pub(crate) at: Timestamp,
 }
 
 /// What one replica was seen to serve before and after.
@@ -163,6 +167,7 @@ impl<'a> Watch<'a> {
                 .map(|outcome| outcome.seconds)
                 .fold(0.0, f64::max),
             replicas: outcomes,
+            at: now(),
         }
     }
 }
