@@ -1,12 +1,14 @@
 //! The TLS probe: the only thing that can say what a replica serves.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use tokio::io::AsyncWriteExt;
@@ -42,12 +44,14 @@ pub(crate) async fn probe(address: SocketAddr, domain: &DomainName) -> Serving {
 
 async fn handshake(address: SocketAddr, domain: &DomainName) -> Result<Vec<u8>, String> {
     let provider = Arc::new(ring::default_provider());
-    let seen = Arc::new(Witness::new(&provider));
+    let any = AnyCertificate {
+        algorithms: provider.signature_verification_algorithms,
+    };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(seen.clone())
+        .with_custom_certificate_verifier(Arc::new(any))
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     let name = ServerName::try_from(domain.server_name()).map_err(|error| error.to_string())?;
@@ -58,45 +62,31 @@ async fn handshake(address: SocketAddr, domain: &DomainName) -> Result<Vec<u8>, 
         .connect(name, stream)
         .await
         .map_err(|error| format!("TLS handshake with {address}: {error}"))?;
+    let shown = stream.get_ref().1.peer_certificates();
+    let leaf = shown
+        .and_then(|chain| chain.first())
+        .map(|der| der.to_vec());
     // The certificate is known; how the connection ends says nothing of it.
     let _ = stream.shutdown().await;
-    seen.leaf()
-        .ok_or_else(|| format!("TLS handshake with {address}: no certificate was shown"))
+    leaf.ok_or_else(|| format!("TLS handshake with {address}: no certificate was shown"))
 }
 
-/// Takes any certificate, remembers the leaf, and insists on the proof that
-/// the server holds its key.
+/// Takes any certificate, because which one it is shall be compared and not
+/// judged, but insists on the proof that the server holds its key.
 #[derive(Debug)]
-struct Witness {
-    provider: Arc<CryptoProvider>,
-    leaf: Mutex<Option<Vec<u8>>>,
+struct AnyCertificate {
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Witness {
-    fn new(provider: &Arc<CryptoProvider>) -> Self {
-        Self {
-            provider: provider.clone(),
-            leaf: Mutex::new(None),
-        }
-    }
-
-    fn leaf(&self) -> Option<Vec<u8>> {
-        self.leaf.lock().ok()?.take()
-    }
-}
-
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
-        end_entity: &CertificateDer<'_>,
+        _end_entity: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Ok(mut leaf) = self.leaf.lock() {
-            *leaf = Some(end_entity.to_vec());
-        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -106,8 +96,7 @@ impl ServerCertVerifier for Witness {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -116,14 +105,11 @@ impl ServerCertVerifier for Witness {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
