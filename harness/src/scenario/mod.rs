@@ -1,0 +1,62 @@
+//! What is done to a lab, and what is learned from it.
+//!
+//! A [`Site`] is the stack that a user deploys, deployed in a lab. A
+//! [`Renewal`] renews its certificate under traffic and gives an [`Account`]:
+//! each replica, old and new fingerprint, when it changed, what was lost.
+
+mod account;
+mod due;
+mod gate;
+mod renewal;
+mod runner;
+mod site;
+
+pub use account::{Account, Change};
+pub use due::Due;
+pub use gate::{GateError, GateVerdict, run as run_gate};
+pub use renewal::{Load, Renewal, TrafficRun};
+pub use runner::{Once, RunnerReport};
+pub use site::{Serves, Site, SiteOptions, Strategy};
+
+use crate::lab::LabError;
+use crate::lab::wait::TimedOut;
+
+/// Why a scenario could not be carried to its end. A lost request is no error:
+/// it is what a scenario is there to count.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScenarioError {
+    /// The lab did not do what it was asked.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// A condition did not come true in time.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// The traffic could not be started.
+    #[error("start the traffic: {0}")]
+    TrafficStart(#[from] crate::traffic::StartError),
+    /// The traffic could not be ended.
+    #[error("end the traffic: {0}")]
+    TrafficStop(#[from] crate::traffic::StopError),
+    /// The client could not keep its schedule, so what it saw proves nothing.
+    #[error("the traffic does not count: {0}")]
+    Dishonest(#[from] crate::traffic::Dishonest),
+    /// The runner failed, or said something that was not expected.
+    #[error("rollover {command}: {found}")]
+    Runner {
+        /// Its arguments.
+        command: String,
+        /// How it ended and what it wrote.
+        found: String,
+    },
+    /// A file on the shared volume.
+    #[error("{doing} {path}: {source}", path = path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,242 @@
+//! The stack that a user deploys, deployed in a lab.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::ScenarioError;
+use crate::lab::wait::until;
+use crate::lab::{Lab, Service, Task};
+use crate::probe::{Roots, probe};
+use crate::traffic::Target;
+
+/// The name under which the stack is deployed, as in the README.
+const STACK: &str = "patch";
+const HTTPS: u16 = 443;
+/// From an empty swarm: images to pull, a placeholder, an order, a rollout.
+const TO_SERVE: Duration = Duration::from_secs(180);
+
+/// How certificates reach the replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// A signal to every replica.
+    Signal,
+    /// A rolling restart.
+    Restart,
+}
+
+impl Strategy {
+    /// As the label writes it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Signal => "signal",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// What may differ from one deploy of the stack to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteOptions {
+    /// The stack file.
+    pub stack: PathBuf,
+    /// The one name of the certificate.
+    pub domain: String,
+    /// How certificates reach the replicas.
+    pub strategy: Strategy,
+    /// Between two replicas of a restart, as Docker writes durations.
+    pub restart_delay: String,
+    /// nginx's `keepalive_min_timeout`; `0` is nginx's own default, which
+    /// resets a request that meets a reload on an idle connection.
+    pub keepalive_min_timeout: String,
+    /// The step at which the runner shall stand still; empty for none.
+    pub hold_at: String,
+}
+
+impl Default for SiteOptions {
+    fn default() -> Self {
+        Self {
+            stack: PathBuf::from("stack.yml"),
+            domain: "example.org".to_owned(),
+            strategy: Strategy::Signal,
+            restart_delay: "30s".to_owned(),
+            keepalive_min_timeout: "10s".to_owned(),
+            hold_at: String::new(),
+        }
+    }
+}
+
+impl SiteOptions {
+    /// The variables of the stack file, with the lab's values.
+    fn environment(&self, lab: &Lab) -> Vec<(&'static str, String)> {
+        let image = |name: &str| format!("registry:5000/{name}:latest");
+        vec![
+            ("DOMAIN", self.domain.clone()),
+            ("CERTIFICATES", crate::volume::MOUNT_POINT.to_owned()),
+            // The lab's kernel may have no IPVS, and then no routing mesh: each
+            // replica is reached at its own node.
+            ("PORT_MODE", "host".to_owned()),
+            ("LOADBALANCER_IMAGE", image("loadbalancer")),
+            ("WEB_IMAGE", image("web")),
+            ("PHP_IMAGE", image("php")),
+            ("ROLLOVER_IMAGE", image("runner")),
+            ("CERTBOT_IMAGE", image("certbot")),
+            ("ACME_DIRECTORY", lab.acme().directory_url()),
+            ("ACME_CA_FILE", "/etc/letsencrypt/acme-ca.pem".to_owned()),
+            // Once a year: a test says itself when to renew.
+            ("ROLLOVER_SCHEDULE", "0 0 1 1 *".to_owned()),
+            ("ROLLOVER_STRATEGY", self.strategy.label().to_owned()),
+            ("ROLLOVER_DELAY", self.restart_delay.clone()),
+            ("KEEPALIVE_MIN_TIMEOUT", self.keepalive_min_timeout.clone()),
+            ("ROLLOVER_HOLD_AT", self.hold_at.clone()),
+        ]
+    }
+}
+
+/// What one replica serves, by the lab's own look from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serves {
+    /// The node whose address was asked.
+    pub node: String,
+    /// The task that runs there.
+    pub task: String,
+    /// SHA-256 of the leaf's DER, as lowercase hex.
+    pub fingerprint: String,
+}
+
+/// The stack in a lab.
+#[derive(Debug)]
+pub struct Site<'lab> {
+    lab: &'lab Lab,
+    options: SiteOptions,
+}
+
+impl<'lab> Site<'lab> {
+    /// Deploys the stack with the real `docker stack deploy` and waits for
+    /// nothing. Over an earlier deploy it is a change of that one.
+    ///
+    /// # Errors
+    /// What `docker stack deploy` wrote, when it failed.
+    pub async fn deploy(lab: &'lab Lab, options: SiteOptions) -> Result<Self, ScenarioError> {
+        let addresses: Vec<_> = lab.nodes().iter().map(crate::lab::Node::address).collect();
+        lab.acme().set_addresses(&options.domain, &addresses).await?;
+        let environment = options.environment(lab);
+        let borrowed: Vec<(&str, &str)> = environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        lab.deploy(&options.stack, STACK, &borrowed).await?;
+        Ok(Self { lab, options })
+    }
+
+    /// The lab that it is deployed in.
+    #[must_use]
+    pub fn lab(&self) -> &'lab Lab {
+        self.lab
+    }
+
+    /// How it was deployed.
+    #[must_use]
+    pub fn options(&self) -> &SiteOptions {
+        &self.options
+    }
+
+    /// The load balancer, whose replicas serve the certificate.
+    #[must_use]
+    pub fn load_balancer(&self) -> Service<'lab> {
+        self.lab.service("patch_loadbalancer")
+    }
+
+    /// The runner's service.
+    #[must_use]
+    pub fn runner(&self) -> Service<'lab> {
+        self.lab.service("patch_rollover")
+    }
+
+    /// Where traffic goes: each node's own address.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Target> {
+        let nodes = self.lab.nodes().iter();
+        nodes
+            .map(|node| Target::new(node.name(), https(node.address().into())))
+            .collect()
+    }
+
+    /// Where the certificate's lineage lies on the shared volume.
+    #[must_use]
+    pub fn lineage(&self) -> PathBuf {
+        self.lab
+            .certificates()
+            .join("archive")
+            .join(&self.options.domain)
+    }
+
+    /// Waits until every replica serves a certificate of the lab's ACME server
+    /// for the site's name, and the runner runs.
+    ///
+    /// # Errors
+    /// Which replica does not, and what it does instead.
+    pub async fn serving(&self) -> Result<Vec<Serves>, ScenarioError> {
+        let trusted = self.lab.acme().roots().await?;
+        let roots = Roots::Only(trusted);
+        let what = "every replica serve a certificate of the lab's authority";
+        Ok(until(what, TO_SERVE, async || {
+            if self.runner().running().await.map_err(text)?.is_empty() {
+                return Err("the runner does not run".to_owned());
+            }
+            self.look(&roots).await
+        })
+        .await?)
+    }
+
+    /// One look from outside at what every replica serves, whoever signed it.
+    ///
+    /// # Errors
+    /// Which replica cannot be seen.
+    pub async fn served(&self) -> Result<Vec<Serves>, String> {
+        self.look(&Roots::Any).await
+    }
+
+    async fn look(&self, roots: &Roots) -> Result<Vec<Serves>, String> {
+        let tasks = self.load_balancer().running().await.map_err(text)?;
+        if tasks.len() < self.lab.nodes().len() {
+            return Err(format!("{} replicas run", tasks.len()));
+        }
+        let looks = tasks.iter().map(|task| self.look_at(task, roots));
+        join_all(looks).await.into_iter().collect()
+    }
+
+    async fn look_at(&self, task: &Task, roots: &Roots) -> Result<Serves, String> {
+        let place = task.place().ok_or_else(|| format!("{} has no node", task.id))?;
+        let address = https(place.address().into());
+        let fingerprint = probe(address, &self.options.domain, roots)
+            .await
+            .map_err(|why| format!("the replica on {}: {why}", task.node))?;
+        Ok(Serves {
+            node: task.node.clone(),
+            task: task.id.clone(),
+            fingerprint,
+        })
+    }
+}
+
+fn https(address: IpAddr) -> SocketAddr {
+    SocketAddr::new(address, HTTPS)
+}
+
+fn text(error: crate::lab::LabError) -> String {
+    error.to_string()
+}
+
+/// The stack file of this project, found by walking up from the current
+/// directory.
+#[must_use]
+pub(crate) fn find_stack() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    here.ancestors()
+        .map(|directory| directory.join("stack.yml"))
+        .find(|file| Path::is_file(file))
+}
