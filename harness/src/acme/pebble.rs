@@ -1,0 +1,268 @@
+//! Pebble, Let's Encrypt's test server, with its challenge test server.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use bollard::query_parameters::StopContainerOptionsBuilder;
+use serde_json::json;
+use testcontainers::core::Mount;
+use tokio_rustls::TlsConnector;
+
+use super::authority::Identity;
+use crate::lab::{
+    Container, Doing, LabError, LabNetwork, Recipe, Resources, Response, request, wait,
+};
+
+const DIRECTORY_PORT: u16 = 14000;
+const MANAGEMENT_PORT: u16 = 15000;
+const CHALLENGE_MANAGEMENT_PORT: u16 = 8055;
+const DNS_PORT: u16 = 8053;
+const DEADLINE: Duration = Duration::from_secs(30);
+const FILES_IN_CONTAINER: &str = "/run/rollover-lab";
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// A running Pebble.
+///
+/// It verifies challenges on the usual ports (80 and 443) at the addresses that
+/// [`set_addresses`](Self::set_addresses) gives its DNS server.
+#[derive(Clone)]
+pub struct Pebble {
+    server: Container,
+    challenges: Container,
+    ca_pem: String,
+    tls: TlsConnector,
+}
+
+impl std::fmt::Debug for Pebble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pebble")
+            .field("directory", &self.directory_url())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pebble {
+    /// Starts both servers, and waits until they answer.
+    pub(crate) async fn launch(
+        resources: &Resources,
+        network: &LabNetwork,
+    ) -> Result<Self, LabError> {
+        let identity = Identity::new("pebble", network.acme().into())?;
+        let tls = identity.connector().map_err(|error| LabError::Answer {
+            doing: "prepare to speak TLS",
+            address: network.acme().to_string(),
+            expected: "a usable certificate",
+            found: error.to_string(),
+        })?;
+        let files = resources.make_directory("pebble")?;
+        resources.write(
+            "pebble/certificate.pem",
+            identity.certificate_pem.as_bytes(),
+        )?;
+        resources.write("pebble/key.pem", identity.key_pem.as_bytes())?;
+        resources.write("pebble/config.json", config().to_string().as_bytes())?;
+        let mount = Mount::bind_mount(files.display().to_string(), FILES_IN_CONTAINER);
+
+        let (server, challenges) = futures_util::join!(
+            Container::start(resources, network, server(network).mounts([mount])),
+            Container::start(resources, network, challenge_server(network)),
+        );
+        let pebble = Self {
+            server: server?,
+            challenges: challenges?,
+            ca_pem: identity.ca_pem,
+            tls,
+        };
+        pebble.wait_ready().await?;
+        Ok(pebble)
+    }
+
+    /// Where ACME clients start.
+    #[must_use]
+    pub fn directory_url(&self) -> String {
+        format!("https://{}:{DIRECTORY_PORT}/dir", self.server.address)
+    }
+
+    /// The authority of the server's own TLS certificate; on the volume it is
+    /// `acme-ca.pem`.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Makes the name resolve to these addresses, and no others, for Pebble.
+    ///
+    /// # Errors
+    /// When the challenge test server does not take it.
+    pub async fn set_addresses(
+        &self,
+        domain: &str,
+        addresses: &[Ipv4Addr],
+    ) -> Result<(), LabError> {
+        self.challenge("POST /clear-a", &json!({ "host": domain }))
+            .await?;
+        if addresses.is_empty() {
+            return Ok(());
+        }
+        self.challenge(
+            "POST /add-a",
+            &json!({ "host": domain, "addresses": addresses }),
+        )
+        .await
+    }
+
+    /// The root certificate of what it issues, in PEM; another one after each start.
+    ///
+    /// # Errors
+    /// When Pebble does not answer.
+    pub async fn roots(&self) -> Result<String, LabError> {
+        self.get(MANAGEMENT_PORT, "/roots/0").await
+    }
+
+    /// Stops it, as a fault. Names keep their addresses.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn stop(&self) -> Result<(), LabError> {
+        let options = StopContainerOptionsBuilder::new().t(1).build();
+        let stopped = self
+            .server
+            .engine()
+            .docker()
+            .stop_container(&self.server.id, Some(options));
+        stopped.await.doing(|| "stop pebble".to_owned())
+    }
+
+    /// Starts it again where it was, and waits until it answers. It has forgotten
+    /// accounts, orders and its root.
+    ///
+    /// # Errors
+    /// When the engine refuses, or it does not answer.
+    pub async fn start(&self) -> Result<(), LabError> {
+        let started = self
+            .server
+            .engine()
+            .docker()
+            .start_container(&self.server.id, None);
+        started.await.doing(|| "start pebble".to_owned())?;
+        self.wait_ready().await
+    }
+
+    /// What it wrote.
+    ///
+    /// # Errors
+    /// When the engine does not give it.
+    pub async fn log(&self) -> Result<String, LabError> {
+        self.server.log(None).await
+    }
+
+    async fn wait_ready(&self) -> Result<(), LabError> {
+        let server = wait::until("pebble answer", DEADLINE, async || {
+            self.get(DIRECTORY_PORT, "/dir").await
+        });
+        if let Err(timed_out) = server.await {
+            return Err(self.server.not_ready(timed_out).await);
+        }
+        let challenges = wait::until("the challenge test server answer", DEADLINE, async || {
+            self.challenge("POST /clear-a", &json!({ "host": "nobody.test" }))
+                .await
+        });
+        if let Err(timed_out) = challenges.await {
+            return Err(self.challenges.not_ready(timed_out).await);
+        }
+        Ok(())
+    }
+
+    async fn get(&self, port: u16, path: &str) -> Result<String, LabError> {
+        let server = SocketAddr::from((self.server.address, port));
+        let answer = request(server, Some(self.tls.clone()), &format!("GET {path}"), "").await;
+        expect_ok("ask Pebble", server, answer)
+    }
+
+    async fn challenge(&self, head: &str, body: &serde_json::Value) -> Result<(), LabError> {
+        let server = SocketAddr::from((self.challenges.address, CHALLENGE_MANAGEMENT_PORT));
+        let answer = request(server, None, head, &body.to_string()).await;
+        expect_ok("instruct the challenge test server", server, answer).map(|_| ())
+    }
+}
+
+fn expect_ok(
+    doing: &'static str,
+    server: SocketAddr,
+    answer: std::io::Result<Response>,
+) -> Result<String, LabError> {
+    let found = match answer {
+        Ok(response) if response.status == 200 => return Ok(response.body),
+        Ok(response) => format!("{}: {}", response.status, response.body),
+        Err(error) => error.to_string(),
+    };
+    Err(LabError::Answer {
+        doing,
+        address: server.to_string(),
+        expected: "200",
+        found,
+    })
+}
+
+fn server(network: &LabNetwork) -> Recipe {
+    Recipe::new("pebble", "pebble", network.acme())
+        .command([
+            "pebble".to_owned(),
+            "-config".to_owned(),
+            format!("{FILES_IN_CONTAINER}/config.json"),
+            "-dnsserver".to_owned(),
+            format!("{}:{DNS_PORT}", network.challenge_server()),
+        ])
+        // It would sleep up to 15 s before each validation. Its refusal of one
+        // nonce in twenty stays on: clients must stand it.
+        .environment("PEBBLE_VA_NOSLEEP", "1")
+}
+
+/// Only DNS: the challenges themselves are answered by the swarm.
+fn challenge_server(network: &LabNetwork) -> Recipe {
+    let dns = format!(":{DNS_PORT}");
+    let management = format!(":{CHALLENGE_MANAGEMENT_PORT}");
+    let command = [
+        "pebble-challtestsrv",
+        "-dnsserver",
+        &dns,
+        "-management",
+        &management,
+        "-http01",
+        "",
+        "-https01",
+        "",
+        "-tlsalpn01",
+        "",
+        "-doh",
+        "",
+        // A name that nobody has set does not resolve.
+        "-defaultIPv4",
+        "",
+        "-defaultIPv6",
+        "",
+    ];
+    Recipe::new("pebble-challtestsrv", "pebble", network.challenge_server()).command(command)
+}
+
+fn config() -> serde_json::Value {
+    json!({ "pebble": {
+        "listenAddress": format!("0.0.0.0:{DIRECTORY_PORT}"),
+        "managementListenAddress": format!("0.0.0.0:{MANAGEMENT_PORT}"),
+        "certificate": format!("{FILES_IN_CONTAINER}/certificate.pem"),
+        "privateKey": format!("{FILES_IN_CONTAINER}/key.pem"),
+        "httpPort": 80,
+        "tlsPort": 443,
+        "ocspResponderURL": "",
+        "externalAccountBindingRequired": false,
+        // Seconds that it asks clients to wait between two looks.
+        "retryAfter": { "authz": 1, "order": 1 },
+        "profiles": {
+            "default": { "description": "as Let's Encrypt's classic", "validityPeriod": 90 * DAY },
+            "shortlived": { "description": "160 hours", "validityPeriod": 160 * 60 * 60 },
+        },
+    }})
+}

@@ -1,0 +1,81 @@
+//! The lab's images: built by a script, before anything is started.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::{process::Command, sync::OnceCell};
+
+use super::{LabError, error::At};
+
+const FIXTURES: &str = "ROLLOVER_LAB_FIXTURES";
+const IMAGES: &str = "ROLLOVER_LAB_IMAGES";
+const SCRIPT: &str = "images/build";
+
+/// Builds the lab's images with `fixtures/images/build`, once in a process;
+/// what has not changed comes from the engine's cache.
+///
+/// With `ROLLOVER_LAB_IMAGES=ready` it takes those that are there.
+///
+/// # Errors
+/// When there is no script, or it fails: its own messages are on stderr.
+pub async fn ensure() -> Result<(), LabError> {
+    static BUILT: OnceCell<()> = OnceCell::const_new();
+    if env::var_os(IMAGES).is_some_and(|value| value == "ready") {
+        return Ok(());
+    }
+    BUILT.get_or_try_init(build).await.map(|&()| ())
+}
+
+async fn build() -> Result<(), LabError> {
+    let script = script()?;
+    let status = Command::new(&script)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .at("run", &script)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(LabError::Command {
+        command: script.display().to_string(),
+        status: status.to_string(),
+        output: "what it said is above".to_owned(),
+    })
+}
+
+fn script() -> Result<PathBuf, LabError> {
+    if let Some(fixtures) = env::var_os(FIXTURES) {
+        return Ok(Path::new(&fixtures).join(SCRIPT));
+    }
+    let here = env::current_dir().at("find the current directory", ".")?;
+    find_above(&here).ok_or(LabError::NoFixtures)
+}
+
+fn find_above(directory: &Path) -> Option<PathBuf> {
+    directory
+        .ancestors()
+        .map(|ancestor| ancestor.join("fixtures").join(SCRIPT))
+        .find(|script| script.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_is_found_from_a_directory_below() {
+        let root = tempfile::tempdir().unwrap();
+        let below = root.path().join("a/b");
+        std::fs::create_dir_all(&below).unwrap();
+        assert_eq!(find_above(&below), None);
+        let images = root.path().join("fixtures/images");
+        std::fs::create_dir_all(&images).unwrap();
+        std::fs::write(images.join("build"), "").unwrap();
+        assert_eq!(find_above(&below), Some(images.join("build")));
+    }
+}

@@ -1,0 +1,276 @@
+//! Removing what runs left behind: those killed, and those whose machine was.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use bollard::{
+    models::HostConfig,
+    query_parameters::{
+        ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+        RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    },
+};
+use futures_util::future::join_all;
+
+use super::{
+    Engine, LabError,
+    engine::this_process,
+    error::{Doing, not_found},
+    owner::{ANY_LAB, Life, Owner, start_of},
+    resources::{DIRECTORY_PARENT, DIRECTORY_PREFIX, OWNER_FILE},
+};
+
+/// What a sweep came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Reaped {
+    /// The runs that were removed.
+    pub removed: Vec<String>,
+    /// The runs that live, or are meant to be kept.
+    pub alive: Vec<String>,
+    /// The runs of other machines or PID namespaces, of which nothing is known.
+    pub elsewhere: Vec<String>,
+}
+
+/// Removes what runs left whose process has ended: containers with their
+/// volumes, networks, directories.
+///
+/// # Guarantees
+/// Only what carries a lab's labels is touched, each by its own ID; a run whose
+/// process lives is left alone, as is one of which that cannot be told.
+///
+/// # Errors
+/// When no engine answers, or it refuses.
+pub async fn reap() -> Result<Reaped, LabError> {
+    sweep(&Engine::connect().await?, |life| life == Life::Dead).await
+}
+
+/// Removes every lab on the engine, whether it lives or not.
+///
+/// # Errors
+/// As [`reap`].
+pub async fn reap_everything() -> Result<Reaped, LabError> {
+    sweep(&Engine::connect().await?, |_| true).await
+}
+
+/// Removes the runs that have ended.
+pub(crate) async fn reap_dead(engine: &Engine) -> Result<Reaped, LabError> {
+    sweep(engine, |life| life == Life::Dead).await
+}
+
+async fn sweep(engine: &Engine, remove: impl Fn(Life) -> bool) -> Result<Reaped, LabError> {
+    let observer = this_process()?;
+    let mut reaped = Reaped::default();
+    for (run, owner) in runs(engine).await? {
+        match owner.life(&observer, start_of) {
+            life if remove(life) => {
+                remove_run(engine, &owner).await?;
+                reaped.removed.push(run);
+            }
+            Life::Elsewhere => reaped.elsewhere.push(run),
+            Life::Alive | Life::Dead => reaped.alive.push(run),
+        }
+    }
+    Ok(reaped)
+}
+
+/// Every run that left something.
+async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, LabError> {
+    let found = Found::with_label(engine, ANY_LAB).await?;
+    let labelled = found.labels.iter().filter_map(Owner::from_labels);
+    let owners = labelled.chain(directories().into_iter().map(|(owner, _)| owner));
+    Ok(owners.map(|owner| (owner.run.clone(), owner)).collect())
+}
+
+/// Removes everything of one run, and waits until it is gone.
+pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), LabError> {
+    let found = Found::with_label(engine, &owner.filter()).await?;
+    all(found
+        .containers
+        .iter()
+        .map(|id| remove_container(engine, id)))
+    .await?;
+    all(found.networks.iter().map(|id| remove_network(engine, id))).await?;
+    all(found.volumes.iter().map(|name| remove_volume(engine, name))).await?;
+    for (_, path) in directories()
+        .into_iter()
+        .filter(|(found, _)| found.run == owner.run)
+    {
+        remove_directory(engine, owner, &path).await?;
+    }
+    Ok(())
+}
+
+/// Does all of it, and then says what of it failed first.
+async fn all(
+    work: impl Iterator<Item = impl Future<Output = Result<(), LabError>>>,
+) -> Result<(), LabError> {
+    join_all(work).await.into_iter().collect()
+}
+
+/// Objects of the engine that carry a label.
+#[derive(Default)]
+struct Found {
+    containers: Vec<String>,
+    networks: Vec<String>,
+    volumes: Vec<String>,
+    labels: Vec<HashMap<String, String>>,
+}
+
+impl Found {
+    async fn with_label(engine: &Engine, label: &str) -> Result<Self, LabError> {
+        let docker = engine.docker();
+        let filters = HashMap::from([("label", vec![label])]);
+        let mut found = Self::default();
+
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters)
+            .build();
+        let containers = docker.list_containers(Some(options)).await;
+        for container in containers.doing(|| "list the containers of labs".to_owned())? {
+            found.containers.extend(container.id);
+            found.labels.extend(container.labels);
+        }
+        let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+        let networks = docker.list_networks(Some(options)).await;
+        for network in networks.doing(|| "list the networks of labs".to_owned())? {
+            found.networks.extend(network.id);
+            found.labels.extend(network.labels);
+        }
+        let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+        let volumes = docker.list_volumes(Some(options)).await;
+        let volumes = volumes
+            .doing(|| "list the volumes of labs".to_owned())?
+            .volumes;
+        for volume in volumes.unwrap_or_default() {
+            // Without a run it belongs to all: the registry's.
+            if Owner::from_labels(&volume.labels).is_some() {
+                found.volumes.push(volume.name);
+                found.labels.push(volume.labels);
+            }
+        }
+        Ok(found)
+    }
+}
+
+async fn remove_container(engine: &Engine, id: &str) -> Result<(), LabError> {
+    // With its anonymous volumes: a node's images and containers are in one.
+    let options = RemoveContainerOptionsBuilder::new()
+        .force(true)
+        .v(true)
+        .build();
+    let removed = engine.docker().remove_container(id, Some(options)).await;
+    gone(removed, || format!("remove the container {id}"))
+}
+
+async fn remove_network(engine: &Engine, id: &str) -> Result<(), LabError> {
+    gone(engine.docker().remove_network(id).await, || {
+        format!("remove the network {id}")
+    })
+}
+
+async fn remove_volume(engine: &Engine, name: &str) -> Result<(), LabError> {
+    let removed = engine
+        .docker()
+        .remove_volume(name, None::<RemoveVolumeOptions>)
+        .await;
+    gone(removed, || format!("remove the volume {name}"))
+}
+
+/// Somebody else may have removed it at the same time (testcontainers' watchdog
+/// does on a signal): what counts is that it is gone, or going.
+fn gone(
+    removed: Result<(), bollard::errors::Error>,
+    doing: impl FnOnce() -> String,
+) -> Result<(), LabError> {
+    match removed {
+        Err(error) if not_found(&error) || is_going(&error) => Ok(()),
+        other => other.doing(doing),
+    }
+}
+
+fn is_going(error: &bollard::errors::Error) -> bool {
+    matches!(
+        error,
+        bollard::errors::Error::DockerResponseServerError { status_code: 409, message }
+            if message.contains("already in progress")
+    )
+}
+
+/// The directories of labs, and whose they are.
+fn directories() -> Vec<(Owner, PathBuf)> {
+    let Ok(entries) = fs::read_dir(DIRECTORY_PARENT) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let run = path
+                .file_name()?
+                .to_str()?
+                .strip_prefix(DIRECTORY_PREFIX)?
+                .to_owned();
+            let owner: Owner =
+                serde_json::from_slice(&fs::read(path.join(OWNER_FILE)).ok()?).ok()?;
+            // A copy of the file somewhere else gives no right to that place.
+            (owner.run == run).then_some((owner, path))
+        })
+        .collect()
+}
+
+/// Containers write as root into the directories they share with the host, and
+/// the user who runs the lab need not be root: then a container removes them.
+async fn remove_directory(engine: &Engine, owner: &Owner, path: &Path) -> Result<(), LabError> {
+    let failed = |source| LabError::File {
+        doing: "remove the directory",
+        path: path.into(),
+        source,
+    };
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            empty_as_root(engine, owner, path).await?;
+            fs::remove_dir_all(path).map_err(failed)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(failed),
+    }
+}
+
+async fn empty_as_root(engine: &Engine, owner: &Owner, path: &Path) -> Result<(), LabError> {
+    let docker = engine.docker();
+    let doing = || format!("empty the directory {} from a container", path.display());
+    let body = bollard::models::ContainerCreateBody {
+        image: Some("rollover-lab/node:latest".to_owned()),
+        entrypoint: Some(
+            ["find", "/lab", "-mindepth", "1", "-delete"]
+                .map(str::to_owned)
+                .into(),
+        ),
+        labels: Some(owner.labels()),
+        host_config: Some(HostConfig {
+            binds: Some(vec![format!("{}:/lab", path.display())]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let options = None::<bollard::query_parameters::CreateContainerOptions>;
+    let id = docker
+        .create_container(options, body)
+        .await
+        .doing(doing)?
+        .id;
+    let ran = async {
+        docker.start_container(&id, None).await?;
+        use futures_util::TryStreamExt;
+        docker
+            .wait_container(&id, None)
+            .try_collect::<Vec<_>>()
+            .await
+    };
+    let ran = ran.await.doing(doing);
+    remove_container(engine, &id).await?;
+    ran.map(|_| ())
+}

@@ -1,0 +1,136 @@
+//! What a lab holds and must give back, however it ends.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use testcontainers::{ContainerAsync, GenericImage};
+
+use super::{Engine, LabError, engine::this_process, error::At, owner::Owner, reap};
+
+/// How the directories of labs begin; a run's ID is the rest of the name.
+pub(crate) const DIRECTORY_PREFIX: &str = "rollover-lab-";
+/// Not the system's temporary directory: a unix socket's path has room for some
+/// hundred characters only, and that directory's can be long.
+pub(crate) const DIRECTORY_PARENT: &str = "/tmp";
+/// Says whose a directory is, as labels say it of a container.
+pub(crate) const OWNER_FILE: &str = "owner.json";
+
+/// Everything of one lab outside this process; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    engine: Engine,
+    owner: Owner,
+    directory: PathBuf,
+    containers: Mutex<Vec<ContainerAsync<GenericImage>>>,
+    released: bool,
+}
+
+impl Resources {
+    /// Begins a run: its directory, its ID and its labels.
+    pub(crate) fn new(engine: Engine, keep: bool) -> Result<Self, LabError> {
+        let directory = tempfile::Builder::new()
+            .prefix(DIRECTORY_PREFIX)
+            .tempdir_in(DIRECTORY_PARENT)
+            .at("make a directory in", DIRECTORY_PARENT)?
+            .keep();
+        let name = directory.file_name().unwrap_or_default().to_string_lossy();
+        let run = name.trim_start_matches(DIRECTORY_PREFIX).to_owned();
+        let process = this_process()?;
+        let resources = Self {
+            engine,
+            owner: Owner { run, process, keep },
+            directory,
+            containers: Mutex::default(),
+            released: false,
+        };
+        let owner = serde_json::to_vec(&resources.owner).unwrap_or_default();
+        resources.write(OWNER_FILE, &owner)?;
+        Ok(resources)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    pub(crate) fn container_name(&self, name: &str) -> String {
+        format!("{DIRECTORY_PREFIX}{}-{name}", self.owner.run)
+    }
+
+    /// Makes a directory within the run's.
+    pub(crate) fn make_directory(&self, name: &str) -> Result<PathBuf, LabError> {
+        let path = self.directory.join(name);
+        fs::create_dir_all(&path).at("make the directory", &path)?;
+        Ok(path)
+    }
+
+    /// Writes a file within the run's directory.
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, LabError> {
+        let path = self.directory.join(name);
+        fs::write(&path, content).at("write", &path)?;
+        Ok(path)
+    }
+
+    /// Keeps a container until the lab ends.
+    pub(crate) fn hold(&self, container: ContainerAsync<GenericImage>) {
+        self.containers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(container);
+    }
+
+    /// Leaves everything where it is, beyond the end of this process.
+    pub(crate) fn release(&mut self) {
+        self.released = true;
+        std::mem::forget(self.take_containers());
+    }
+
+    fn take_containers(&mut self) -> Vec<ContainerAsync<GenericImage>> {
+        std::mem::take(
+            self.containers
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Removes everything, and waits until it is gone.
+    ///
+    /// It has a thread and a runtime of its own, so that it works the same from
+    /// a `drop`, from any kind of runtime and from none. The engine's client
+    /// keeps no idle connection that another runtime would have to drive.
+    pub(crate) fn remove(&mut self) -> Result<(), LabError> {
+        if std::mem::replace(&mut self.released, true) {
+            return Ok(());
+        }
+        let containers = self.take_containers();
+        let (engine, owner) = (self.engine.clone(), self.owner.clone());
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .at("start a runtime to clean up", "")?;
+            runtime.block_on(async {
+                let removed = reap::remove_run(&engine, &owner).await;
+                // Gone already, and at once; this is for testcontainers' list of
+                // what to stop on a signal.
+                drop(containers);
+                removed
+            })
+        };
+        std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or(Ok(()))
+    }
+}
+
+impl Drop for Resources {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            tracing::warn!(run = self.owner.run, %error, "the lab was not removed whole");
+        }
+    }
+}

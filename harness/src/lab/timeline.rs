@@ -1,0 +1,210 @@
+//! What happened to the tasks' containers, as each node's daemon told it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bollard::{models::EventMessage, query_parameters::EventsOptionsBuilder};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+
+use super::{Node, wait};
+
+/// Longer than a fault may keep a daemon away; then nobody listens to it again.
+const AWAY: Duration = Duration::from_secs(600);
+
+/// Something that happened to a container of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When, by the clock of the node's daemon.
+    pub at: Timestamp,
+    /// The node's name.
+    pub node: String,
+    /// The service's name; none for a container that is no task's.
+    pub service: Option<String>,
+    /// The task's ID.
+    pub task: Option<String>,
+    /// The container's ID.
+    pub container: String,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened to a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// Its process was started.
+    Started,
+    /// It was sent a signal (its number, as the daemon says it).
+    Signalled(String),
+    /// Its process ended, with that exit code.
+    Died(Option<i64>),
+    /// The daemon has stopped it as it was asked to.
+    Stopped,
+    /// Its health check passes.
+    Healthy,
+    /// Its health check fails.
+    Unhealthy,
+    /// It ran out of memory.
+    OutOfMemory,
+    /// Its processes were frozen.
+    Paused,
+    /// Its processes go on.
+    Unpaused,
+}
+
+/// Listens to every node until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    events: Arc<Mutex<Vec<Event>>>,
+    listeners: Vec<JoinHandle<()>>,
+}
+
+impl Recorder {
+    pub(crate) fn listen(nodes: &[Node]) -> Self {
+        let events = Arc::<Mutex<Vec<Event>>>::default();
+        let listeners = nodes
+            .iter()
+            .map(|node| tokio::spawn(listen(node.clone(), Arc::clone(&events))))
+            .collect();
+        Self { events, listeners }
+    }
+
+    /// What happened until now, in order of time.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let mut events = self
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        events.sort_by_key(|event| event.at);
+        events
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+    }
+}
+
+/// Follows a node's events; takes them up again, with those missed, when its
+/// daemon comes back.
+async fn listen(node: Node, events: Arc<Mutex<Vec<Event>>>) {
+    let mut since = None;
+    loop {
+        follow(&node, &events, &mut since).await;
+        let back = wait::until("the daemon come back", AWAY, async || {
+            node.docker().ping().await
+        });
+        if back.await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn follow(node: &Node, events: &Mutex<Vec<Event>>, since: &mut Option<i64>) {
+    let mut options =
+        EventsOptionsBuilder::new().filters(&HashMap::from([("type", vec!["container"])]));
+    if let Some(nanoseconds) = *since {
+        let next = nanoseconds + 1;
+        options = options.since(&format!(
+            "{}.{:09}",
+            next / 1_000_000_000,
+            next % 1_000_000_000
+        ));
+    }
+    let mut stream = node.docker().events(Some(options.build()));
+    while let Some(Ok(message)) = stream.next().await {
+        *since = message.time_nano.or(*since);
+        if let Some(event) = event(node.name(), message) {
+            events
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(event);
+        }
+    }
+}
+
+fn event(node: &str, message: EventMessage) -> Option<Event> {
+    let at = Timestamp::from_nanosecond(message.time_nano?.into()).ok()?;
+    let actor = message.actor?;
+    let mut attributes = actor.attributes.unwrap_or_default();
+    let what = what(&message.action?, &attributes)?;
+    Some(Event {
+        at,
+        node: node.to_owned(),
+        service: attributes.remove("com.docker.swarm.service.name"),
+        task: attributes.remove("com.docker.swarm.task.id"),
+        container: actor.id?,
+        what,
+    })
+}
+
+fn what(action: &str, attributes: &HashMap<String, String>) -> Option<What> {
+    Some(match action {
+        "start" => What::Started,
+        "kill" => What::Signalled(attributes.get("signal").cloned().unwrap_or_default()),
+        "die" => What::Died(
+            attributes
+                .get("exitCode")
+                .and_then(|code| code.parse().ok()),
+        ),
+        "stop" => What::Stopped,
+        "oom" => What::OutOfMemory,
+        "pause" => What::Paused,
+        "unpause" => What::Unpaused,
+        "health_status: healthy" => What::Healthy,
+        "health_status: unhealthy" => What::Unhealthy,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::EventActor;
+
+    use super::*;
+
+    fn message(action: &str) -> EventMessage {
+        let attributes = [
+            ("com.docker.swarm.service.name", "patch_web"),
+            ("com.docker.swarm.task.id", "t1"),
+            ("exitCode", "137"),
+            ("signal", "1"),
+        ];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        EventMessage {
+            action: Some(action.to_owned()),
+            actor: Some(EventActor {
+                id: Some("c1".into()),
+                attributes: Some(attributes.into()),
+            }),
+            time_nano: Some(1_700_000_000_000_000_001),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn an_event_names_node_service_and_task() {
+        let event = event("node-2", message("die")).unwrap();
+        assert_eq!(event.at.as_nanosecond(), 1_700_000_000_000_000_001);
+        assert_eq!(event.node, "node-2");
+        assert_eq!(event.service.as_deref(), Some("patch_web"));
+        assert_eq!(event.task.as_deref(), Some("t1"));
+        assert_eq!(event.what, What::Died(Some(137)));
+    }
+
+    #[test]
+    fn what_is_of_no_interest_is_left_out() {
+        assert!(event("node-1", message("exec_create: nginx -t")).is_none());
+        let hup = event("node-1", message("kill")).unwrap().what;
+        assert_eq!(hup, What::Signalled("1".to_owned()));
+    }
+}
