@@ -16,7 +16,8 @@ pub use due::Due;
 pub use gate::{GateError, GateVerdict, run as run_gate};
 pub use renewal::{Load, Renewal, TrafficRun};
 pub use runner::{Once, RunnerReport};
-pub use site::{Serves, Site, SiteOptions, Strategy};
+pub use site::{Serves, ServiceState, Site, SiteOptions, Strategy};
+pub(crate) use site::find_stack;
 
 use crate::lab::LabError;
 use crate::lab::wait::TimedOut;
@@ -49,6 +50,9 @@ pub enum ScenarioError {
         /// How it ended and what it wrote.
         found: String,
     },
+    /// Swarm did not carry a change of the stack to its end.
+    #[error("change the stack: {0}")]
+    Change(String),
     /// A file on the shared volume.
     #[error("{doing} {path}: {source}", path = path.display())]
     File {

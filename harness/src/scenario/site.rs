@@ -1,14 +1,16 @@
 //! The stack that a user deploys, deployed in a lab.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bollard::query_parameters::ListServicesOptionsBuilder;
 use futures_util::future::join_all;
 
 use super::ScenarioError;
 use crate::lab::wait::until;
-use crate::lab::{Lab, Service, Task};
+use crate::lab::{Doing, Lab, Service, Task};
 use crate::probe::{Roots, probe};
 use crate::traffic::Target;
 
@@ -54,6 +56,8 @@ pub struct SiteOptions {
     pub keepalive_min_timeout: String,
     /// The step at which the runner shall stand still; empty for none.
     pub hold_at: String,
+    /// The version of the stack's configurations.
+    pub configuration: u32,
 }
 
 impl Default for SiteOptions {
@@ -65,6 +69,7 @@ impl Default for SiteOptions {
             restart_delay: "30s".to_owned(),
             keepalive_min_timeout: "10s".to_owned(),
             hold_at: String::new(),
+            configuration: 1,
         }
     }
 }
@@ -92,6 +97,7 @@ impl SiteOptions {
             ("ROLLOVER_DELAY", self.restart_delay.clone()),
             ("KEEPALIVE_MIN_TIMEOUT", self.keepalive_min_timeout.clone()),
             ("ROLLOVER_HOLD_AT", self.hold_at.clone()),
+            ("CONF_VERSION", self.configuration.to_string()),
         ]
     }
 }
@@ -105,6 +111,38 @@ pub struct Serves {
     pub task: String,
     /// SHA-256 of the leaf's DER, as lowercase hex.
     pub fingerprint: String,
+}
+
+/// How far a service has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceState {
+    /// Its name.
+    pub name: String,
+    /// How many tasks run.
+    pub running: u64,
+    /// How many shall run.
+    pub wanted: u64,
+    /// The state of its last update, if it was ever updated.
+    pub update: Option<String>,
+    /// What swarm says of that.
+    pub message: String,
+}
+
+impl From<bollard::models::Service> for ServiceState {
+    fn from(service: bollard::models::Service) -> Self {
+        let status = service.service_status.unwrap_or_default();
+        let update = service.update_status;
+        Self {
+            name: service.spec.and_then(|spec| spec.name).unwrap_or_default(),
+            running: status.running_tasks.unwrap_or_default(),
+            wanted: status.desired_tasks.unwrap_or_default(),
+            update: update
+                .as_ref()
+                .and_then(|update| update.state)
+                .map(|state| state.to_string()),
+            message: update.and_then(|update| update.message).unwrap_or_default(),
+        }
+    }
 }
 
 /// The stack in a lab.
@@ -130,6 +168,37 @@ impl<'lab> Site<'lab> {
             .collect();
         lab.deploy(&options.stack, STACK, &borrowed).await?;
         Ok(Self { lab, options })
+    }
+
+    /// Deploys a changed stack over the one that is there. Configurations are
+    /// immutable in a swarm, so those of the change get names of their own.
+    ///
+    /// # Errors
+    /// What `docker stack deploy` wrote, when it failed.
+    pub async fn redeploy(lab: &'lab Lab, options: SiteOptions) -> Result<Self, ScenarioError> {
+        Self::deploy(
+            lab,
+            SiteOptions {
+                configuration: options.configuration + 1,
+                ..options
+            },
+        )
+        .await
+    }
+
+    /// The services of the stack and how far each has come.
+    ///
+    /// # Errors
+    /// When the swarm cannot be read.
+    pub async fn services(&self) -> Result<Vec<ServiceState>, crate::lab::LabError> {
+        let label = format!("com.docker.stack.namespace={STACK}");
+        let options = ListServicesOptionsBuilder::new()
+            .filters(&HashMap::from([("label", vec![label])]))
+            .status(true)
+            .build();
+        let services = self.lab.manager().docker().list_services(Some(options)).await;
+        let services = services.doing(|| "list the services of the stack".to_owned())?;
+        Ok(services.into_iter().map(ServiceState::from).collect())
     }
 
     /// The lab that it is deployed in.
