@@ -1,19 +1,19 @@
 //! Pebble, Let's Encrypt's test server, with its challenge test server.
 
 use std::{
+    fs, io,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
-use bollard::query_parameters::StopContainerOptionsBuilder;
 use serde_json::json;
 use testcontainers::core::Mount;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::authority::Identity;
-use crate::lab::{
-    Container, Doing, LabError, LabNetwork, Recipe, Resources, Response, request, wait,
-};
+use crate::lab::{At, Container, LabError, LabNetwork, Recipe, Resources, Response, request, wait};
 
 const DIRECTORY_PORT: u16 = 14000;
 const MANAGEMENT_PORT: u16 = 15000;
@@ -21,6 +21,9 @@ const CHALLENGE_MANAGEMENT_PORT: u16 = 8055;
 const DNS_PORT: u16 = 8053;
 const DEADLINE: Duration = Duration::from_secs(30);
 const FILES_IN_CONTAINER: &str = "/run/rollover-lab";
+/// A file that says that it shall not run.
+const STOPPED: &str = "stopped";
+const PID_IN_CONTAINER: &str = "/run/pebble.pid";
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -32,6 +35,7 @@ const DAY: u64 = 24 * 60 * 60;
 pub struct Pebble {
     server: Container,
     challenges: Container,
+    files: PathBuf,
     ca_pem: String,
     tls: TlsConnector,
 }
@@ -73,6 +77,7 @@ impl Pebble {
         let pebble = Self {
             server: server?,
             challenges: challenges?,
+            files,
             ca_pem: identity.ca_pem,
             tls,
         };
@@ -122,32 +127,43 @@ impl Pebble {
         self.get(MANAGEMENT_PORT, "/roots/0").await
     }
 
-    /// Stops it, as a fault. Names keep their addresses.
+    /// Stops it, as a fault: its address refuses connections, as that of a machine
+    /// whose server has crashed. Names keep their addresses.
     ///
     /// # Errors
-    /// When the engine refuses.
+    /// When it could not be stopped.
     pub async fn stop(&self) -> Result<(), LabError> {
-        let options = StopContainerOptionsBuilder::new().t(1).build();
-        let stopped = self
-            .server
-            .engine()
-            .docker()
-            .stop_container(&self.server.id, Some(options));
-        stopped.await.doing(|| "stop pebble".to_owned())
+        let marker = self.files.join(STOPPED);
+        fs::write(&marker, "").at("write", &marker)?;
+        let kill = format!("kill -9 $(cat {PID_IN_CONTAINER})");
+        let killed = self.server.exec(&["sh", "-c", &kill]).await?;
+        if !killed.success() {
+            return Err(self.server.not_ready(killed.stderr).await);
+        }
+        let server = SocketAddr::from((self.server.address, DIRECTORY_PORT));
+        Ok(wait::until(
+            "pebble refuse connections",
+            DEADLINE,
+            async || match TcpStream::connect(server).await {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+                Err(error) => Err(error.to_string()),
+                Ok(_) => Err("it takes them".to_owned()),
+            },
+        )
+        .await?)
     }
 
     /// Starts it again where it was, and waits until it answers. It has forgotten
     /// accounts, orders and its root.
     ///
     /// # Errors
-    /// When the engine refuses, or it does not answer.
+    /// When it does not answer.
     pub async fn start(&self) -> Result<(), LabError> {
-        let started = self
-            .server
-            .engine()
-            .docker()
-            .start_container(&self.server.id, None);
-        started.await.doing(|| "start pebble".to_owned())?;
+        let marker = self.files.join(STOPPED);
+        match fs::remove_file(&marker) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other.at("remove", &marker)?,
+        }
         self.wait_ready().await
     }
 
@@ -207,9 +223,24 @@ fn expect_ok(
     })
 }
 
+/// A container that is stopped takes its address with it, and then packets to it
+/// vanish; so it is the process alone that stops, and comes back when its marker
+/// is gone.
 fn server(network: &LabNetwork) -> Recipe {
+    let script = format!(
+        "while :; do
+             if [ ! -e {FILES_IN_CONTAINER}/{STOPPED} ]; then
+                 \"$@\" & echo $! > {PID_IN_CONTAINER}; wait
+             fi
+             sleep 0.1
+         done"
+    );
     Recipe::new("pebble", "pebble", network.acme())
         .command([
+            "sh".to_owned(),
+            "-c".to_owned(),
+            script,
+            "sh".to_owned(),
             "pebble".to_owned(),
             "-config".to_owned(),
             format!("{FILES_IN_CONTAINER}/config.json"),

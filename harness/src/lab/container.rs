@@ -199,10 +199,6 @@ impl Container {
             .doing(|| format!("put {} at {}", self.name, self.address))
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
     /// The port on the host's loopback interface that leads to `port`.
     pub(crate) async fn published(&self, port: u16) -> Result<Option<u16>, LabError> {
         let container = self.inspect().await?;

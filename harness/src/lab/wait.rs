@@ -42,17 +42,20 @@ where
     let mut pause = FIRST_PAUSE;
     let mut last = None;
     loop {
-        match tokio::time::timeout_at(end, check()).await {
+        let look = tokio::time::timeout_at(end, check()).await;
+        let in_time = look.is_ok() && Instant::now() < end;
+        match look {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(reason)) => last = Some(reason.to_string()),
-            Err(_) => {
-                let last = last.unwrap_or_else(|| "the first look did not end".to_owned());
-                return Err(TimedOut {
-                    what: what.to_string(),
-                    waited: deadline,
-                    last,
-                });
-            }
+            Err(_) => {}
+        }
+        if !in_time {
+            let last = last.unwrap_or_else(|| "the first look did not end".to_owned());
+            return Err(TimedOut {
+                what: what.to_string(),
+                waited: deadline,
+                last,
+            });
         }
         tokio::time::sleep_until(end.min(Instant::now() + pause)).await;
         pause = LONGEST_PAUSE.min(pause * 2);
