@@ -1,1 +1,4 @@
 //! A real multi-node Docker Swarm in containers.
+
+pub mod report;
+pub mod traffic;
