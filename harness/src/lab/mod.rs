@@ -49,7 +49,7 @@ pub use timeline::{Event, What};
 
 pub(crate) use container::{Container, Recipe};
 pub(crate) use engine::Engine;
-pub(crate) use error::At;
+pub(crate) use error::{At, Doing};
 pub(crate) use http::{Response, request};
 pub(crate) use network::LabNetwork;
 pub(crate) use resources::Resources;

@@ -51,6 +51,29 @@ pub struct Task {
     /// When the swarm changed it last.
     pub updated: Option<Timestamp>,
     place: Option<Node>,
+    made_as: MadeAs,
+}
+
+/// The part of a specification that swarm compares to see whether a task is
+/// still what its service wants; kept as the engine sends it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct MadeAs {
+    container_spec: serde_json::Value,
+    force_update: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ApiService {
+    spec: ApiServiceSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ApiServiceSpec {
+    name: String,
+    task_template: MadeAs,
 }
 
 impl<'lab> Service<'lab> {
@@ -110,6 +133,28 @@ impl<'lab> Service<'lab> {
         tasks.retain(Task::is_running);
         tasks.sort_by(|one, other| (one.slot, &one.node).cmp(&(other.slot, &other.node)));
         Ok(tasks)
+    }
+
+    /// How many tasks run as the service's specification is now: not those of
+    /// an earlier one, which an update has yet to replace.
+    ///
+    /// # Errors
+    /// As [`tasks`](Self::tasks).
+    pub async fn up_to_date(&self) -> Result<u64, LabError> {
+        let Some(manager) = self.nodes.first() else {
+            return Ok(0);
+        };
+        let filters = json!({ "name": [self.name] });
+        let services: Vec<ApiService> = manager.get("/services", &filters).await?;
+        let mut services = services.into_iter();
+        let Some(service) = services.find(|service| service.spec.name == self.name) else {
+            return Ok(0);
+        };
+        let running = self.running().await?;
+        let current = running
+            .iter()
+            .filter(|task| task.made_as == service.spec.task_template);
+        Ok(current.count() as u64)
     }
 
     /// Runs a command in a task's container, on the node where it is.
@@ -222,6 +267,7 @@ struct ApiTask {
     updated_at: Option<Timestamp>,
     status: ApiStatus,
     desired_state: Option<TaskState>,
+    spec: MadeAs,
     networks_attachments: Option<Vec<ApiAttachment>>,
 }
 
@@ -288,6 +334,7 @@ fn read(task: ApiTask, names: &HashMap<String, String>, nodes: &[Node]) -> Task 
         addresses: addresses(task.networks_attachments.unwrap_or_default()),
         created: task.created_at,
         updated: task.updated_at,
+        made_as: task.spec,
     }
 }
 

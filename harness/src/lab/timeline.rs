@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -55,6 +56,23 @@ pub enum What {
     Paused,
     /// Its processes go on.
     Unpaused,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("started"),
+            Self::Signalled(number) => write!(f, "signal {number}"),
+            Self::Died(Some(code)) => write!(f, "died with {code}"),
+            Self::Died(None) => f.write_str("died"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Healthy => f.write_str("healthy"),
+            Self::Unhealthy => f.write_str("unhealthy"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+            Self::Paused => f.write_str("paused"),
+            Self::Unpaused => f.write_str("unpaused"),
+        }
+    }
 }
 
 /// Listens to every node until it is dropped.

@@ -55,14 +55,22 @@ impl Account {
                 before: before.map(|before| before.fingerprint.clone()),
                 after: after.fingerprint.clone(),
                 replaced: before.is_none_or(|before| before.task != after.task),
-                changed_at: self.record.first_seen(&after.node, &after.fingerprint),
+                changed_at: self.first_seen(after),
             }
         };
         self.after.iter().map(change).collect()
     }
 
-    /// From the last renewal's new file to the runner's proof that every
-    /// replica serves it, in seconds.
+    /// When traffic first saw `serves` at its node.
+    fn first_seen(&self, serves: &Serves) -> Option<Timestamp> {
+        let seen = self.record.certificates().into_iter();
+        seen.filter(|seen| *seen.target == serves.node && *seen.fingerprint == serves.fingerprint)
+            .map(|seen| self.record.at(seen.first))
+            .min()
+    }
+
+    /// From each renewal's new file to the runner's proof that every replica
+    /// serves it, in seconds.
     #[must_use]
     pub fn seconds_to_verified(&self) -> Vec<f64> {
         let proved = self.reports.iter().map(|report| {
@@ -113,7 +121,10 @@ impl fmt::Display for Account {
         for change in self.changes() {
             let when = match (change.changed_at, start) {
                 (Some(at), Some(start)) => {
-                    format!("{:.1} s after the new file", at.duration_since(start).as_secs_f64())
+                    format!(
+                        "{:.1} s after the new file",
+                        at.duration_since(start).as_secs_f64()
+                    )
                 }
                 _ => "not seen".to_owned(),
             };
@@ -123,7 +134,11 @@ impl fmt::Display for Account {
                 change.node,
                 change.before.as_deref().map_or("-", short),
                 short(&change.after),
-                if change.replaced { "replaced" } else { "the same" },
+                if change.replaced {
+                    "replaced"
+                } else {
+                    "the same"
+                },
             )?;
         }
         writeln!(f)?;

@@ -82,31 +82,18 @@ pub async fn run(lab: &Lab, old: &Path, new: &Path) -> Result<GateVerdict, GateE
     })
 }
 
-/// Waits until swarm has carried out every update that the deploy began. One
-/// that it paused or rolled back is an error: `docker stack deploy` says
-/// nothing of it (docker/cli#6752).
+/// Waits until swarm has carried out every update that the deploy began, and
+/// every replica serves a certificate.
 async fn settled(site: &Site<'_>) -> Result<(), ScenarioError> {
     let ended = until("every update of the stack end", TO_CHANGE, async || {
-        let mut failed = Vec::new();
-        for service in site.services().await.map_err(|error| error.to_string())? {
-            let name = service.name;
-            match service.update.as_deref() {
-                Some("updating") => return Err(format!("{name} is being updated")),
-                Some("completed") | None => {}
-                Some(state) => failed.push(format!("{name}: {state}: {}", service.message)),
-            }
-            if service.running < service.wanted {
-                return Err(format!("{} of {} of {name} run", service.running, service.wanted));
-            }
-        }
-        Ok::<_, String>(failed)
+        site.settled().await
     })
     .await?;
-    if ended.is_empty() {
-        site.serving().await?;
-        return Ok(());
+    if !ended.is_empty() {
+        return Err(ScenarioError::Change(ended.join("; ")));
     }
-    Err(ScenarioError::Change(ended.join("; ")))
+    site.serving().await?;
+    Ok(())
 }
 
 impl fmt::Display for GateVerdict {

@@ -16,8 +16,7 @@ pub use due::Due;
 pub use gate::{GateError, GateVerdict, run as run_gate};
 pub use renewal::{Load, Renewal, TrafficRun};
 pub use runner::{Once, RunnerReport};
-pub use site::{Serves, ServiceState, Site, SiteOptions, Strategy};
-pub(crate) use site::find_stack;
+pub use site::{Serves, Site, SiteOptions, Strategy};
 
 use crate::lab::LabError;
 use crate::lab::wait::TimedOut;
@@ -50,6 +49,9 @@ pub enum ScenarioError {
         /// How it ended and what it wrote.
         found: String,
     },
+    /// There is no stack file.
+    #[error("find stack.yml in {} or above it", .0.display())]
+    NoStack(std::path::PathBuf),
     /// Swarm did not carry a change of the stack to its end.
     #[error("change the stack: {0}")]
     Change(String),

@@ -144,7 +144,10 @@ impl Renewal {
 /// What every replica serves, once all of them can be seen.
 async fn seen(site: &Site<'_>) -> Result<Vec<Serves>, ScenarioError> {
     let deadline = Duration::from_secs(30);
-    Ok(until("every replica be seen", deadline, async || site.served().await).await?)
+    Ok(until("every replica be seen", deadline, async || {
+        site.served().await
+    })
+    .await?)
 }
 
 /// What happened to the load balancer's containers since `begun`.

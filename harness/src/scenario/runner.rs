@@ -76,7 +76,9 @@ impl Site<'_> {
     /// # Errors
     /// When it could not be run.
     pub async fn once(&self, arguments: &[&str]) -> Result<Once, ScenarioError> {
-        let output = self.rollover(&[&["once", "--json"], arguments].concat()).await?;
+        let output = self
+            .rollover(&[&["once", "--json"], arguments].concat())
+            .await?;
         let report = serde_json::from_str(&output.stdout).ok();
         Ok(Once { output, report })
     }

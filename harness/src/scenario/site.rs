@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::query_parameters::ListServicesOptionsBuilder;
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::ScenarioError;
 use crate::lab::wait::until;
-use crate::lab::{Doing, Lab, Service, Task};
+use crate::lab::{Doing, Lab, LabError, Service, Task};
 use crate::probe::{Roots, probe};
 use crate::traffic::Target;
 
@@ -75,6 +75,24 @@ impl Default for SiteOptions {
 }
 
 impl SiteOptions {
+    /// The defaults, with the `stack.yml` of the current directory or of the
+    /// nearest one above it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find() -> Result<Self, ScenarioError> {
+        let here = std::env::current_dir().unwrap_or_default();
+        let found = here
+            .ancestors()
+            .map(|directory| directory.join("stack.yml"))
+            .find(|file| file.is_file());
+        let stack = found.ok_or(ScenarioError::NoStack(here))?;
+        Ok(Self {
+            stack,
+            ..Self::default()
+        })
+    }
+
     /// The variables of the stack file, with the lab's values.
     fn environment(&self, lab: &Lab) -> Vec<(&'static str, String)> {
         let image = |name: &str| format!("registry:5000/{name}:latest");
@@ -113,34 +131,25 @@ pub struct Serves {
     pub fingerprint: String,
 }
 
-/// How far a service has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceState {
-    /// Its name.
-    pub name: String,
-    /// How many tasks run.
-    pub running: u64,
-    /// How many shall run.
-    pub wanted: u64,
-    /// The state of its last update, if it was ever updated.
-    pub update: Option<String>,
-    /// What swarm says of that.
-    pub message: String,
+/// How the last update of a service stands.
+enum Update {
+    /// There was none, or it was carried out.
+    None,
+    Running,
+    Failed(String),
 }
 
-impl From<bollard::models::Service> for ServiceState {
-    fn from(service: bollard::models::Service) -> Self {
-        let status = service.service_status.unwrap_or_default();
-        let update = service.update_status;
-        Self {
-            name: service.spec.and_then(|spec| spec.name).unwrap_or_default(),
-            running: status.running_tasks.unwrap_or_default(),
-            wanted: status.desired_tasks.unwrap_or_default(),
-            update: update
-                .as_ref()
-                .and_then(|update| update.state)
-                .map(|state| state.to_string()),
-            message: update.and_then(|update| update.message).unwrap_or_default(),
+fn update_of(service: &bollard::models::Service) -> Update {
+    use bollard::models::ServiceUpdateStatusStateEnum as State;
+    let Some(status) = &service.update_status else {
+        return Update::None;
+    };
+    match status.state {
+        None | Some(State::EMPTY | State::COMPLETED) => Update::None,
+        Some(State::UPDATING | State::ROLLBACK_STARTED) => Update::Running,
+        Some(state) => {
+            let message = status.message.as_deref().unwrap_or_default();
+            Update::Failed(format!("{state}: {message}"))
         }
     }
 }
@@ -160,7 +169,9 @@ impl<'lab> Site<'lab> {
     /// What `docker stack deploy` wrote, when it failed.
     pub async fn deploy(lab: &'lab Lab, options: SiteOptions) -> Result<Self, ScenarioError> {
         let addresses: Vec<_> = lab.nodes().iter().map(crate::lab::Node::address).collect();
-        lab.acme().set_addresses(&options.domain, &addresses).await?;
+        lab.acme()
+            .set_addresses(&options.domain, &addresses)
+            .await?;
         let environment = options.environment(lab);
         let borrowed: Vec<(&str, &str)> = environment
             .iter()
@@ -186,19 +197,50 @@ impl<'lab> Site<'lab> {
         .await
     }
 
-    /// The services of the stack and how far each has come.
+    /// Whether swarm has carried out every change of the stack: `Ok` with the
+    /// updates that it paused or rolled back, of which `docker stack deploy`
+    /// says nothing (docker/cli#6752).
     ///
     /// # Errors
-    /// When the swarm cannot be read.
-    pub async fn services(&self) -> Result<Vec<ServiceState>, crate::lab::LabError> {
+    /// What is still under way.
+    pub async fn settled(&self) -> Result<Vec<String>, String> {
+        let services = self.services().await.map_err(text)?;
+        let mut failed = Vec::new();
+        for service in &services {
+            let spec = service.spec.clone().unwrap_or_default();
+            let name = spec.name.unwrap_or_default();
+            match update_of(service) {
+                Update::Running => return Err(format!("{name} is being updated")),
+                Update::None => {}
+                Update::Failed(why) => {
+                    failed.push(format!("{name}: {why}"));
+                    continue;
+                }
+            }
+            let status = service.service_status.clone().unwrap_or_default();
+            let wanted = status.desired_tasks.unwrap_or_default();
+            // Right after a deploy an update has no state yet, but its tasks
+            // are still those of the earlier specification.
+            let current = self.lab.service(&name).up_to_date().await.map_err(text)?;
+            if current < wanted {
+                return Err(format!(
+                    "{current} of {wanted} of {name} run as they should"
+                ));
+            }
+        }
+        Ok(failed)
+    }
+
+    async fn services(&self) -> Result<Vec<bollard::models::Service>, LabError> {
         let label = format!("com.docker.stack.namespace={STACK}");
         let options = ListServicesOptionsBuilder::new()
             .filters(&HashMap::from([("label", vec![label])]))
             .status(true)
             .build();
-        let services = self.lab.manager().docker().list_services(Some(options)).await;
-        let services = services.doing(|| "list the services of the stack".to_owned())?;
-        Ok(services.into_iter().map(ServiceState::from).collect())
+        let services = self.lab.manager().docker().list_services(Some(options));
+        services
+            .await
+            .doing(|| "list the services of the stack".to_owned())
     }
 
     /// The lab that it is deployed in.
@@ -279,7 +321,9 @@ impl<'lab> Site<'lab> {
     }
 
     async fn look_at(&self, task: &Task, roots: &Roots) -> Result<Serves, String> {
-        let place = task.place().ok_or_else(|| format!("{} has no node", task.id))?;
+        let place = task
+            .place()
+            .ok_or_else(|| format!("{} has no node", task.id))?;
         let address = https(place.address().into());
         let fingerprint = probe(address, &self.options.domain, roots)
             .await
@@ -296,16 +340,6 @@ fn https(address: IpAddr) -> SocketAddr {
     SocketAddr::new(address, HTTPS)
 }
 
-fn text(error: crate::lab::LabError) -> String {
+fn text(error: LabError) -> String {
     error.to_string()
-}
-
-/// The stack file of this project, found by walking up from the current
-/// directory.
-#[must_use]
-pub(crate) fn find_stack() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok()?;
-    here.ancestors()
-        .map(|directory| directory.join("stack.yml"))
-        .find(|file| Path::is_file(file))
 }

@@ -1,0 +1,80 @@
+//! `rollover-lab demo`: the whole way, with a short account at the end.
+
+use clap::{Args, ValueEnum};
+
+use super::progress::Progress;
+use super::{CouldNot, Verdict, print};
+use rollover_lab::lab::Lab;
+use rollover_lab::scenario::{Account, Load, Renewal, Site, SiteOptions, Strategy};
+
+#[derive(Args, Debug)]
+pub(super) struct Demo {
+    /// How the new certificate reaches the replicas
+    #[arg(long, value_enum, default_value = "signal")]
+    strategy: StrategyName,
+
+    /// Requests a second in each of the two lanes
+    #[arg(long, value_name = "RATE", default_value_t = 100)]
+    rate: u32,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StrategyName {
+    /// A signal to every replica
+    Signal,
+    /// A rolling restart
+    Restart,
+}
+
+impl Demo {
+    pub(super) async fn run(self) -> Result<Verdict, CouldNot> {
+        let progress = Progress::new();
+        let lab = progress
+            .step(
+                "three nodes, a registry and an ACME server come up",
+                Lab::builder().nodes(3).start(),
+            )
+            .await?;
+        let account = self.show(&lab, &progress).await;
+        progress.step("the lab is taken down", lab.stop()).await?;
+        let account = account?;
+        print(&format!("\n{account}"));
+        Ok(if account.record.lost() == 0 {
+            Verdict::Passed
+        } else {
+            Verdict::Failed
+        })
+    }
+
+    async fn show(&self, lab: &Lab, progress: &Progress) -> Result<Account, CouldNot> {
+        let options = SiteOptions {
+            strategy: match self.strategy {
+                StrategyName::Signal => Strategy::Signal,
+                StrategyName::Restart => Strategy::Restart,
+            },
+            ..SiteOptions::find()?
+        };
+        let site = progress
+            .step(
+                "docker stack deploy -c stack.yml patch",
+                Site::deploy(lab, options),
+            )
+            .await?;
+        progress
+            .step(
+                "a first certificate is obtained, and every replica serves it",
+                site.serving(),
+            )
+            .await?;
+        let load = Load {
+            rate: self.rate,
+            ..Load::default()
+        };
+        let renewal = Renewal { load, times: 1 };
+        let what = format!(
+            "the certificate is due and renewed under traffic, {} requests/s in each of two lanes",
+            self.rate
+        );
+        Ok(progress.step(&what, renewal.run(&site)).await?)
+    }
+}

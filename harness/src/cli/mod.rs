@@ -1,0 +1,129 @@
+//! The command line: one file a subcommand.
+
+mod bench;
+mod demo;
+mod gate;
+mod progress;
+mod reap;
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A real multi-node Docker Swarm in containers: renews a certificate in it
+/// under traffic, and says what was lost and why.
+#[derive(Parser, Debug)]
+#[command(name = "rollover-lab", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Log what the lab does to stderr
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Show the whole way: a lab, the stack, a renewal under traffic
+    Demo(demo::Demo),
+    /// Check a change of a stack before it is deployed
+    #[command(subcommand)]
+    Gate(gate::Gate),
+    /// Measure: the lab's start, a rollout by signal and one by restart
+    Bench(bench::Bench),
+    /// Remove what labs of killed runs have left
+    Reap(reap::Reap),
+}
+
+/// How a command ended: 0, or 1 for what was found wanting.
+pub(crate) enum Verdict {
+    Passed,
+    Failed,
+}
+
+/// Why a command could not be carried out: exit code 2.
+type CouldNot = Box<dyn Error + Send + Sync>;
+
+impl Cli {
+    pub(crate) async fn run(self) -> ExitCode {
+        log_to_stderr(self.verbose);
+        let command = async {
+            match self.command {
+                Command::Demo(demo) => demo.run().await,
+                Command::Gate(gate) => gate.run().await,
+                Command::Bench(bench) => bench.run().await,
+                Command::Reap(reap) => reap.run().await,
+            }
+        };
+        // Dropping the command drops its lab, which takes everything away.
+        let ended = tokio::select! {
+            ended = command => ended,
+            () = interrupted() => {
+                complain("interrupted");
+                return ExitCode::from(130);
+            }
+        };
+        match ended {
+            Ok(Verdict::Passed) => ExitCode::SUCCESS,
+            Ok(Verdict::Failed) => ExitCode::from(1),
+            Err(error) => {
+                complain(&with_causes(error.as_ref()));
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// Comes back when the process is asked to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+    }
+}
+
+fn log_to_stderr(verbose: bool) {
+    let level = if verbose { "info" } else { "error" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ROLLOVER_LAB_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && !no_colour)
+        .with_target(false)
+        .init();
+}
+
+/// An error with its causes, as one text, each said once.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Prints a result to stdout.
+#[expect(clippy::print_stdout, reason = "results belong on stdout")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+/// Prints why a command could not be carried out to stderr.
+#[expect(clippy::print_stderr, reason = "errors belong on stderr")]
+fn complain(text: &str) {
+    eprintln!("rollover-lab: {text}");
+}

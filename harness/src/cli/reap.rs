@@ -1,0 +1,23 @@
+//! `rollover-lab reap`: removes what labs of killed runs have left.
+
+use clap::Args;
+
+use super::{CouldNot, Verdict, print};
+
+#[derive(Args, Debug)]
+pub(super) struct Reap {}
+
+impl Reap {
+    pub(super) async fn run(self) -> Result<Verdict, CouldNot> {
+        let reaped = rollover_lab::lab::reap().await?;
+        if reaped.removed.is_empty() {
+            print("nothing was left");
+        } else {
+            print(&format!(
+                "removed what was left of: {}",
+                reaped.removed.join(", ")
+            ));
+        }
+        Ok(Verdict::Passed)
+    }
+}

@@ -1,0 +1,3 @@
+//! What came of a run, for people and programs.
+
+pub mod attribution;

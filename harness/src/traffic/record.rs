@@ -1,0 +1,235 @@
+//! What a run has seen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::loss::{Loss, LossClass};
+use super::outcome::{Outcome, micros, optional_micros};
+use super::plan::Plan;
+use super::shared::Shared;
+use super::summary::Summary;
+
+/// One in a thousand requests may start later than this.
+const TOLERATED_LATENESS: Duration = Duration::from_millis(100);
+/// No request may start later than this.
+const WORST_LATENESS: Duration = Duration::from_millis(500);
+
+/// What a run has seen: one outcome for each request that was due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What was driven.
+    pub plan: Plan,
+    /// The wall-clock time from which all times count.
+    pub started_at: Timestamp,
+    /// When the last request had ended.
+    #[serde(with = "micros")]
+    pub duration: Duration,
+    /// How the lanes' connections were warmed up, before the schedule began.
+    pub warm_up: Vec<WarmUp>,
+    /// In the order in which they were due.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// How the connections of a lane were warmed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmUp {
+    /// The lane.
+    pub lane: String,
+    /// Connections that have answered one request.
+    pub opened: usize,
+    /// Connections that have not; they are opened when their turn comes.
+    pub failed: usize,
+    /// Why not, the first time.
+    pub first_failure: Option<Loss>,
+}
+
+/// A certificate as one replica, or one target, served it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateSeen {
+    /// The target's name.
+    pub target: Arc<str>,
+    /// What the answers called the replica.
+    pub replica: Option<Arc<str>>,
+    /// The leaf's SHA-256.
+    pub fingerprint: Arc<str>,
+    /// When it was first seen: the end of a handshake, or the first request on a
+    /// connection opened before.
+    #[serde(with = "micros")]
+    pub first: Duration,
+    /// When a handshake was last given it; `None` if it was only met on
+    /// connections opened before.
+    #[serde(with = "optional_micros")]
+    pub last_handshake: Option<Duration>,
+    /// Requests on connections that were given it.
+    pub requests: u64,
+}
+
+/// Why a run does not count: the client has not done what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Dishonest {
+    /// Nothing was measured.
+    #[error("count the run: expected requests, found none")]
+    Nothing,
+    /// Requests were left out.
+    #[error(
+        "count the run: expected every request to be sent, found {count} not sent by the client, the first because {first}"
+    )]
+    NotSent {
+        /// How many.
+        count: usize,
+        /// The first one's detail.
+        first: Box<str>,
+    },
+    /// The schedule was not kept.
+    #[error(
+        "count the run: expected 999 of 1,000 requests to start within {TOLERATED_LATENESS:?} and all within {WORST_LATENESS:?}, found {late} later than {TOLERATED_LATENESS:?}, the latest by {worst:?}"
+    )]
+    Late {
+        /// Requests that started later than tolerated.
+        late: usize,
+        /// The latest start.
+        worst: Duration,
+    },
+}
+
+impl Record {
+    pub(super) fn new(plan: Plan, shared: &Shared, warm_up: Vec<WarmUp>) -> Self {
+        let mut outcomes = shared.take_outcomes();
+        outcomes.sort_by(|one, other| {
+            (one.intended, &one.lane, one.sequence).cmp(&(
+                other.intended,
+                &other.lane,
+                other.sequence,
+            ))
+        });
+        Self {
+            plan,
+            started_at: shared.clock.started_at().unwrap_or(Timestamp::UNIX_EPOCH),
+            duration: shared.clock.now(),
+            warm_up,
+            outcomes,
+        }
+    }
+
+    /// Whether the client did its part: it sent every request, 999 of 1,000
+    /// within 100 ms of the intended start and all within 500 ms.
+    ///
+    /// A client that stands still sees no outage that comes and goes meanwhile,
+    /// and the shortest of interest (a replica replaced on one node) lasts some
+    /// hundred milliseconds. A few single starts over 100 ms on a busy machine
+    /// hide none, because every target is asked by many others around them.
+    ///
+    /// # Errors
+    /// With the reason for which the run does not count.
+    pub fn honest(&self) -> Result<(), Dishonest> {
+        let own = |loss: &&Loss| loss.class.is_clients_own();
+        let mut not_sent = self
+            .losses()
+            .filter_map(|lost| lost.loss.as_ref())
+            .filter(own);
+        if let Some(first) = not_sent.next() {
+            return Err(Dishonest::NotSent {
+                count: 1 + not_sent.count(),
+                first: first.detail.clone(),
+            });
+        }
+        let lateness = self.outcomes.iter().map(Outcome::lateness);
+        let worst = lateness.clone().max().ok_or(Dishonest::Nothing)?;
+        let late = lateness.filter(|late| *late > TOLERATED_LATENESS).count();
+        if late * 1000 > self.outcomes.len() || worst > WORST_LATENESS {
+            return Err(Dishonest::Late { late, worst });
+        }
+        Ok(())
+    }
+
+    /// How many requests were lost, those that the client did not send included.
+    pub fn lost(&self) -> usize {
+        self.losses().count()
+    }
+
+    /// The requests that were lost.
+    pub fn losses(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().filter(|outcome| outcome.is_lost())
+    }
+
+    /// How many requests were lost, by class.
+    pub fn lost_by_class(&self) -> BTreeMap<LossClass, usize> {
+        count_by_class(&self.outcomes)
+    }
+
+    /// Whether an outcome is complete, but later than the plan's limit.
+    pub fn is_late(&self, outcome: &Outcome) -> bool {
+        !outcome.is_lost() && outcome.latency() > self.plan.late_after
+    }
+
+    /// When something happened, on the wall.
+    pub fn at(&self, offset: Duration) -> Timestamp {
+        SignedDuration::try_from(offset)
+            .ok()
+            .and_then(|offset| self.started_at.checked_add(offset).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// Which certificates were served, by whom and when; the earliest first.
+    pub fn certificates(&self) -> Vec<CertificateSeen> {
+        let mut seen: BTreeMap<_, CertificateSeen> = BTreeMap::new();
+        for outcome in &self.outcomes {
+            let Some(now) = CertificateSeen::by(outcome) else {
+                continue;
+            };
+            let key = (
+                now.target.clone(),
+                now.replica.clone(),
+                now.fingerprint.clone(),
+            );
+            match seen.get_mut(&key) {
+                Some(known) => known.merge(&now),
+                None => drop(seen.insert(key, now)),
+            }
+        }
+        let mut seen: Vec<_> = seen.into_values().collect();
+        seen.sort_by_key(|seen| seen.first);
+        seen
+    }
+
+    /// The figures of each lane, small and readable.
+    pub fn summary(&self) -> Summary {
+        Summary::of(self)
+    }
+}
+
+pub(super) fn count_by_class<'a>(
+    outcomes: impl IntoIterator<Item = &'a Outcome>,
+) -> BTreeMap<LossClass, usize> {
+    let mut counts = BTreeMap::new();
+    for loss in outcomes
+        .into_iter()
+        .filter_map(|outcome| outcome.loss.as_ref())
+    {
+        *counts.entry(loss.class).or_default() += 1;
+    }
+    counts
+}
+
+impl CertificateSeen {
+    fn by(outcome: &Outcome) -> Option<Self> {
+        Some(Self {
+            target: Arc::clone(&outcome.target),
+            replica: outcome.replica.clone(),
+            fingerprint: outcome.fingerprint.clone()?,
+            first: outcome.handshaken.unwrap_or(outcome.started),
+            last_handshake: outcome.handshaken,
+            requests: 1,
+        })
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last_handshake = self.last_handshake.max(other.last_handshake);
+        self.requests += other.requests;
+    }
+}
