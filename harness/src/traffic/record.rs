@@ -233,3 +233,79 @@ impl CertificateSeen {
         self.requests += other.requests;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{Lane, Target};
+    use super::*;
+
+    /// A run of 2,000 requests of which these were started so many milliseconds late.
+    fn honest(late: &[u64]) -> Result<(), Dishonest> {
+        let mut outcomes: Vec<_> = (0..2000)
+            .map(|n| Outcome::planned("new".into(), "node-1".into(), n, Duration::ZERO))
+            .collect();
+        for (outcome, late) in outcomes.iter_mut().zip(late) {
+            outcome.started = Duration::from_millis(*late);
+        }
+        record(outcomes).honest()
+    }
+
+    fn record(outcomes: Vec<Outcome>) -> Record {
+        let targets = vec![Target::new("node-1", "127.0.0.1:1".parse().unwrap())];
+        Record {
+            plan: Plan::new(targets, "example.test").lane(Lane::new_connections("new", 1)),
+            started_at: Timestamp::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            warm_up: Vec::new(),
+            outcomes,
+        }
+    }
+
+    #[test]
+    fn a_client_that_kept_its_schedule_is_honest() {
+        assert_eq!(honest(&[100; 2000]), Ok(()));
+        assert_eq!(honest(&[101, 500]), Ok(()));
+    }
+
+    #[test]
+    fn a_client_that_did_not_says_how_far_it_was_off() {
+        let late = |late, worst| Dishonest::Late {
+            late,
+            worst: Duration::from_millis(worst),
+        };
+        assert_eq!(honest(&[101, 101, 102]), Err(late(3, 102)));
+        assert_eq!(honest(&[501]), Err(late(1, 501)));
+    }
+
+    #[test]
+    fn what_was_not_sent_does_not_count_as_a_run() {
+        assert_eq!(record(Vec::new()).honest(), Err(Dishonest::Nothing));
+        let mut outcome = Outcome::planned("new".into(), "node-1".into(), 0, Duration::ZERO);
+        outcome.loss = Some(Loss::no_room(7));
+        let reason = record(vec![outcome]).honest().unwrap_err().to_string();
+        assert!(reason.contains("found 1 not sent"), "{reason}");
+        assert!(reason.contains("7 requests were unfinished"), "{reason}");
+    }
+
+    #[test]
+    fn a_certificate_is_dated_by_its_handshakes() {
+        let outcome = |at, handshaken: Option<u64>, fingerprint: &str| {
+            let at = Duration::from_millis(at);
+            let mut outcome = Outcome::planned("new".into(), "node-1".into(), 0, at);
+            outcome.handshaken = handshaken.map(Duration::from_millis);
+            outcome.fingerprint = Some(fingerprint.into());
+            outcome
+        };
+        let seen = record(vec![
+            outcome(10, None, "old"),
+            outcome(20, Some(21), "old"),
+            outcome(30, Some(31), "new"),
+            outcome(40, None, "old"),
+        ])
+        .certificates();
+        let millis = Duration::from_millis;
+        let dated = |seen: &CertificateSeen| (seen.first, seen.last_handshake, seen.requests);
+        assert_eq!(dated(&seen[0]), (millis(10), Some(millis(21)), 3));
+        assert_eq!(dated(&seen[1]), (millis(31), Some(millis(31)), 1));
+    }
+}

@@ -1,6 +1,12 @@
 //! The traffic finds every loss that a server makes on purpose, no other, and
 //! calls it by its name: the server counts what it does, the counts must agree.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "clippy takes only the test functions themselves for tests, not their helpers"
+)]
+
 mod server;
 
 use std::collections::BTreeMap;
@@ -13,11 +19,13 @@ use server::{Act, Server};
 
 const RATE: u32 = 100;
 const EVERY: usize = 4;
+/// Far more than an answer takes on a busy machine, and not long to wait for.
+const DEADLINE: Duration = Duration::from_secs(2);
 
 fn plan(server: &Server, lane: Lane) -> Plan {
     Plan::new(vec![Target::new("node-1", server.address)], "example.test")
         .lane(lane)
-        .deadline(Duration::from_millis(400))
+        .deadline(DEADLINE)
 }
 
 fn new_connections() -> Lane {
@@ -71,7 +79,6 @@ async fn a_healthy_server_loses_nothing() {
         .lane(keep_alive_behind_a_network());
     let record = drive(&server, plan, 200).await;
     assert_eq!(record.lost(), 0, "{:?}", record.lost_by_class());
-    assert_eq!(record.honest(), Ok(()));
     for outcome in &record.outcomes {
         assert_eq!(outcome.fingerprint.as_deref(), Some(&*server.fingerprint));
         assert_eq!((outcome.received, outcome.expected), (16, Some(16)));
@@ -226,26 +233,21 @@ async fn a_close_that_was_announced_is_no_loss() {
     assert!((server.acts() - 8..=server.acts()).contains(&reconnects));
 }
 
-/// A connection is closed 440 ms after each answer and used every 500 ms: seen in
-/// time on loopback, but not from 50 ms away, where the next request is sent
+/// A connection is closed 850 ms after each answer and used every second: seen in
+/// time on loopback, but not from 150 ms away, where the next request is sent
 /// before the news of the close has come.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delay_brings_out_the_race_that_loopback_hides() {
-    let act = Act::CloseIdleAfter(Duration::from_millis(440));
-    let near = Lane::keep_alive("near", 2, 1);
-    let far = near.clone().delay(Duration::from_millis(50));
+    let act = Act::CloseIdleAfter(Duration::from_millis(850));
+    let near = Lane::keep_alive("near", 1, 1);
+    let far = near.clone().delay(Duration::from_millis(150));
     let race = |lane| async move {
         let server = Server::unarmed(act, 1).await;
-        drive(
-            &server,
-            plan(&server, lane).deadline(Duration::from_secs(1)),
-            5,
-        )
-        .await
+        drive(&server, plan(&server, lane), 4).await
     };
     let (near, far) = tokio::join!(race(near), race(far));
     assert_eq!(near.lost(), 0, "{:?}", near.lost_by_class());
-    assert!(near.summary().lanes[0].reconnects >= 3);
+    assert!(near.summary().lanes[0].reconnects >= 2);
     assert!(far.lost() > 0);
     for lost in far.losses() {
         let loss = lost.loss.as_ref().unwrap();
@@ -258,7 +260,9 @@ async fn a_delay_brings_out_the_race_that_loopback_hides() {
 async fn a_stall_does_not_stop_the_schedule() {
     let server = Server::start(Act::Stall, 1).await;
     let record = drive(&server, plan(&server, new_connections()), 100).await;
-    assert_eq!(record.honest(), Ok(()));
+    let first = record.outcomes.first().unwrap();
+    let last = record.outcomes.last().unwrap();
+    assert!(last.started < first.ended, "{last:?}");
     for pair in record.outcomes.windows(2) {
         let apart = pair[1].intended - pair[0].intended;
         assert_eq!(apart, Duration::from_millis(10));

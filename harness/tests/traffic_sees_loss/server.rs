@@ -196,10 +196,14 @@ impl Shared {
     }
 
     async fn requests(&self, mut stream: TlsStream<TcpStream>) {
+        let mut idle = false;
         loop {
-            if self.act == Act::CloseUnread && has_arrived(&mut stream).await && self.acts_now() {
+            // A connection's first request may be read along with its handshake.
+            let unread = idle && self.act == Act::CloseUnread && has_arrived(&stream).await;
+            if unread && self.acts_now() {
                 return;
             }
+            idle = true;
             if !self.next_request(&mut stream).await {
                 let _ = stream.shutdown().await;
                 return;
@@ -226,12 +230,7 @@ impl Shared {
 }
 
 /// Waits for a request, without reading it; false at the end.
-async fn has_arrived(stream: &mut TlsStream<TcpStream>) -> bool {
-    // The first one may have come along with the end of the handshake.
-    let state = stream.get_mut().1.process_new_packets();
-    if state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0) {
-        return true;
-    }
+async fn has_arrived(stream: &TlsStream<TcpStream>) -> bool {
     matches!(stream.get_ref().0.peek(&mut [0]).await, Ok(1))
 }
 

@@ -41,14 +41,15 @@ fn record(outcomes: Vec<Outcome>) -> Record {
     }
 }
 
-/// A replica on node-2 is replaced by a forced update.
+/// A replica on node-2 is replaced by a forced update; told out of order, as the
+/// nodes' streams of events arrive.
 fn replacement() -> Vec<Moment> {
     vec![
+        moment(10_500, "node-2", NEW, "started"),
         moment(100, "node-2", OLD, "healthy"),
         moment(10_000, "node-2", OLD, "signal 3"),
         moment(10_050, "node-2", OLD, "died with 0"),
         moment(10_060, "node-2", OLD, "stopped"),
-        moment(10_500, "node-2", NEW, "started"),
         moment(10_200, "node-1", "other", "healthy"),
     ]
 }
