@@ -198,6 +198,18 @@ fn group(record: &Record, timeline: &[&Moment], losses: &[AttributedLoss]) -> Ve
     groups
 }
 
+/// Whether the second is the first or what came of it: signalled, died, stopped.
+/// The same thing happening again, such as another reload, is another story.
+fn one_story(first: Option<&Moment>, second: Option<&Moment>) -> bool {
+    match (first, second) {
+        (None, None) => true,
+        (Some(first), Some(second)) => {
+            first == second || (first.replica == second.replica && first.what != second.what)
+        }
+        _ => false,
+    }
+}
+
 impl LossGroup {
     fn of(record: &Record, loss: &AttributedLoss) -> Self {
         Self {
@@ -215,10 +227,9 @@ impl LossGroup {
     }
 
     fn takes(&self, loss: &AttributedLoss) -> bool {
-        let replica = |cause: &Option<Moment>| cause.as_ref().map(|cause| cause.replica.clone());
         self.target == loss.target
             && self.class == loss.class
-            && replica(&self.cause) == replica(&loss.cause)
+            && one_story(self.cause.as_ref(), loss.cause.as_ref())
             && loss.at.duration_since(self.last) <= QUIET
     }
 

@@ -132,6 +132,15 @@ fn what_the_client_did_not_send_is_blamed_on_nobody() {
 }
 
 #[test]
+fn each_of_two_reloads_has_its_own_losses() {
+    let timeline = [1_000, 3_000].map(|at| moment(at, "node-1", OLD, "signal 1"));
+    let outcomes = [1_100, 1_200, 3_100].map(|at| lost("far", "node-1", at, LossClass::Eof));
+    let attribution = attribute(&record(outcomes.into()), &timeline);
+    let counts: Vec<_> = attribution.groups.iter().map(|it| it.count).collect();
+    assert_eq!(counts, [2, 1]);
+}
+
+#[test]
 fn losses_long_apart_are_told_apart() {
     let outcomes = vec![
         lost("new", "node-3", 1_000, LossClass::TlsAlert),
