@@ -50,21 +50,11 @@ type CouldNot = Box<dyn Error + Send + Sync>;
 impl Cli {
     pub(crate) async fn run(self) -> ExitCode {
         log_to_stderr(self.verbose);
-        let command = async {
-            match self.command {
-                Command::Demo(demo) => demo.run().await,
-                Command::Gate(gate) => gate.run().await,
-                Command::Bench(bench) => bench.run().await,
-                Command::Reap(reap) => reap.run().await,
-            }
-        };
-        // Dropping the command drops its lab, which takes everything away.
-        let ended = tokio::select! {
-            ended = command => ended,
-            () = interrupted() => {
-                complain("interrupted");
-                return ExitCode::from(130);
-            }
+        let ended = match self.command {
+            Command::Demo(demo) => demo.run().await,
+            Command::Gate(gate) => gate.run().await,
+            Command::Bench(bench) => bench.run().await,
+            Command::Reap(reap) => reap.run().await,
         };
         match ended {
             Ok(Verdict::Passed) => ExitCode::SUCCESS,
@@ -74,18 +64,6 @@ impl Cli {
                 ExitCode::from(2)
             }
         }
-    }
-}
-
-/// Comes back when the process is asked to end.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = term.recv() => {}
     }
 }
 

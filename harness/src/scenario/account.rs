@@ -58,7 +58,9 @@ impl Account {
                 changed_at: self.first_seen(after),
             }
         };
-        self.after.iter().map(change).collect()
+        let mut changes: Vec<Change> = self.after.iter().map(change).collect();
+        changes.sort_by(|one, other| one.node.cmp(&other.node));
+        changes
     }
 
     /// When traffic first saw `serves` at its node.
