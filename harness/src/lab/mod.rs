@@ -36,6 +36,7 @@ mod stack;
 mod swarm;
 mod timeline;
 pub mod wait;
+mod watchdog;
 
 pub use builder::LabBuilder;
 pub use error::LabError;

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use bollard::{
@@ -13,7 +14,7 @@ use bollard::{
         RemoveContainerOptionsBuilder, RemoveVolumeOptions,
     },
 };
-use futures_util::future::join_all;
+use futures_util::{TryStreamExt, future::join_all};
 
 use super::{
     Engine, LabError,
@@ -21,7 +22,11 @@ use super::{
     error::{Doing, not_found},
     owner::{ANY_LAB, Life, Owner, start_of},
     resources::{DIRECTORY_PARENT, DIRECTORY_PREFIX, OWNER_FILE},
+    wait,
 };
+
+/// A node's volume holds some gigabyte at most; this is for a busy disk.
+const GONE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a sweep came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -85,15 +90,25 @@ async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, LabError> {
 }
 
 /// Removes everything of one run, and waits until it is gone.
+///
+/// It looks again until nothing is left: a container that somebody else is just
+/// removing (another lab that reaps, a watchdog) still holds its network.
 pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), LabError> {
-    let found = Found::with_label(engine, &owner.filter()).await?;
-    all(found
-        .containers
-        .iter()
-        .map(|id| remove_container(engine, id)))
+    wait::until(
+        format!("the lab {} gone", owner.run),
+        GONE_DEADLINE,
+        async || {
+            let found = Found::with_label(engine, &owner.filter()).await?;
+            let nothing_left = found.is_empty();
+            found.remove(engine).await?;
+            if nothing_left {
+                Ok(())
+            } else {
+                Err(StillThere::Objects)
+            }
+        },
+    )
     .await?;
-    all(found.networks.iter().map(|id| remove_network(engine, id))).await?;
-    all(found.volumes.iter().map(|name| remove_volume(engine, name))).await?;
     for (_, path) in directories()
         .into_iter()
         .filter(|(found, _)| found.run == owner.run)
@@ -101,6 +116,21 @@ pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), Lab
         remove_directory(engine, owner, &path).await?;
     }
     Ok(())
+}
+
+/// Why a run is not gone yet.
+#[derive(Debug, thiserror::Error)]
+enum StillThere {
+    #[error("its objects are being removed")]
+    Objects,
+    #[error("failed to {0}: {cause}", cause = cause(.0))]
+    Refused(#[from] LabError),
+}
+
+fn cause(error: &LabError) -> String {
+    std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 /// Does all of it, and then says what of it failed first.
@@ -153,6 +183,20 @@ impl Found {
             }
         }
         Ok(found)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
+    }
+
+    async fn remove(&self, engine: &Engine) -> Result<(), LabError> {
+        all(self
+            .containers
+            .iter()
+            .map(|id| remove_container(engine, id)))
+        .await?;
+        all(self.networks.iter().map(|id| remove_network(engine, id))).await?;
+        all(self.volumes.iter().map(|name| remove_volume(engine, name))).await
     }
 }
 
@@ -264,7 +308,6 @@ async fn empty_as_root(engine: &Engine, owner: &Owner, path: &Path) -> Result<()
         .id;
     let ran = async {
         docker.start_container(&id, None).await?;
-        use futures_util::TryStreamExt;
         docker
             .wait_container(&id, None)
             .try_collect::<Vec<_>>()
