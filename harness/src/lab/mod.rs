@@ -43,7 +43,7 @@ pub use error::LabError;
 pub use exec::Output;
 pub use images::ensure as ensure_images;
 pub use node::Node;
-pub use reap::{Reaped, reap, reap_everything};
+pub use reap::{Reaped, reap, remove};
 pub use running::Lab;
 pub use service::{Service, Task};
 pub use timeline::{Event, What};

@@ -49,33 +49,35 @@ pub struct Reaped {
 /// # Errors
 /// When no engine answers, or it refuses.
 pub async fn reap() -> Result<Reaped, LabError> {
-    sweep(&Engine::connect().await?, |life| life == Life::Dead).await
+    reap_dead(&Engine::connect().await?).await
 }
 
-/// Removes every lab on the engine, whether it lives or not.
+/// Removes one run, whether it lives or not: what was meant to outlive its process
+/// ([`LabBuilder::keep`](super::LabBuilder::keep)) ends so. Whether there was one.
 ///
 /// # Errors
 /// As [`reap`].
-pub async fn reap_everything() -> Result<Reaped, LabError> {
-    sweep(&Engine::connect().await?, |_| true).await
+pub async fn remove(run: &str) -> Result<bool, LabError> {
+    let engine = Engine::connect().await?;
+    let Some(owner) = runs(&engine).await?.remove(run) else {
+        return Ok(false);
+    };
+    remove_run(&engine, &owner).await?;
+    Ok(true)
 }
 
 /// Removes the runs that have ended.
 pub(crate) async fn reap_dead(engine: &Engine) -> Result<Reaped, LabError> {
-    sweep(engine, |life| life == Life::Dead).await
-}
-
-async fn sweep(engine: &Engine, remove: impl Fn(Life) -> bool) -> Result<Reaped, LabError> {
     let observer = this_process()?;
     let mut reaped = Reaped::default();
     for (run, owner) in runs(engine).await? {
         match owner.life(&observer, start_of) {
-            life if remove(life) => {
+            Life::Dead => {
                 remove_run(engine, &owner).await?;
                 reaped.removed.push(run);
             }
             Life::Elsewhere => reaped.elsewhere.push(run),
-            Life::Alive | Life::Dead => reaped.alive.push(run),
+            Life::Alive => reaped.alive.push(run),
         }
     }
     Ok(reaped)
