@@ -228,7 +228,8 @@ fn expect_ok(
 /// is gone.
 fn server(network: &LabNetwork) -> Recipe {
     let script = format!(
-        "while :; do
+        "trap exit TERM
+         while :; do
              if [ ! -e {FILES_IN_CONTAINER}/{STOPPED} ]; then
                  \"$@\" & echo $! > {PID_IN_CONTAINER}; wait
              fi

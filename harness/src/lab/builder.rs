@@ -85,7 +85,7 @@ impl LabBuilder {
         let begin = Instant::now();
         let engine = Engine::connect().await?;
         timed("images", images::ensure()).await?;
-        timed("reap", reap_dead(&engine)).await?;
+        reap_dead(&engine).await;
         let resources = Resources::new(engine, self.keep)?;
         let network = network::create(resources.engine(), resources.owner()).await?;
         let volume = self.volume.prepare(&resources)?;
@@ -131,12 +131,13 @@ async fn timed<T>(
     result
 }
 
-async fn reap_dead(engine: &Engine) -> Result<(), LabError> {
-    let reaped = reap::reap_dead(engine).await?;
-    if !reaped.removed.is_empty() {
-        tracing::info!(runs = ?reaped.removed, "removed what dead runs had left");
+/// What others left behind is no reason not to start.
+async fn reap_dead(engine: &Engine) {
+    match reap::reap_dead(engine).await {
+        Ok(reaped) if reaped.removed.is_empty() => {}
+        Ok(reaped) => tracing::info!(runs = ?reaped.removed, "removed what dead runs had left"),
+        Err(error) => tracing::warn!(%error, "what a dead run had left could not be removed"),
     }
-    Ok(())
 }
 
 async fn start_nodes(

@@ -36,13 +36,14 @@ mod stack;
 mod swarm;
 mod timeline;
 pub mod wait;
+mod watchdog;
 
 pub use builder::LabBuilder;
 pub use error::LabError;
 pub use exec::Output;
 pub use images::ensure as ensure_images;
 pub use node::Node;
-pub use reap::{Reaped, reap, reap_everything};
+pub use reap::{Reaped, reap, remove};
 pub use running::Lab;
 pub use service::{Service, Task};
 pub use timeline::{Event, What};

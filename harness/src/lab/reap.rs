@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use bollard::{
@@ -13,7 +14,7 @@ use bollard::{
         RemoveContainerOptionsBuilder, RemoveVolumeOptions,
     },
 };
-use futures_util::future::join_all;
+use futures_util::{TryStreamExt, future::join_all};
 
 use super::{
     Engine, LabError,
@@ -21,7 +22,11 @@ use super::{
     error::{Doing, not_found},
     owner::{ANY_LAB, Life, Owner, start_of},
     resources::{DIRECTORY_PARENT, DIRECTORY_PREFIX, OWNER_FILE},
+    wait,
 };
+
+/// A node's volume holds some gigabyte at most; this is for a busy disk.
+const GONE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a sweep came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -44,33 +49,35 @@ pub struct Reaped {
 /// # Errors
 /// When no engine answers, or it refuses.
 pub async fn reap() -> Result<Reaped, LabError> {
-    sweep(&Engine::connect().await?, |life| life == Life::Dead).await
+    reap_dead(&Engine::connect().await?).await
 }
 
-/// Removes every lab on the engine, whether it lives or not.
+/// Removes one run, whether it lives or not: what was meant to outlive its process
+/// ([`LabBuilder::keep`](super::LabBuilder::keep)) ends so. Whether there was one.
 ///
 /// # Errors
 /// As [`reap`].
-pub async fn reap_everything() -> Result<Reaped, LabError> {
-    sweep(&Engine::connect().await?, |_| true).await
+pub async fn remove(run: &str) -> Result<bool, LabError> {
+    let engine = Engine::connect().await?;
+    let Some(owner) = runs(&engine).await?.remove(run) else {
+        return Ok(false);
+    };
+    remove_run(&engine, &owner).await?;
+    Ok(true)
 }
 
 /// Removes the runs that have ended.
 pub(crate) async fn reap_dead(engine: &Engine) -> Result<Reaped, LabError> {
-    sweep(engine, |life| life == Life::Dead).await
-}
-
-async fn sweep(engine: &Engine, remove: impl Fn(Life) -> bool) -> Result<Reaped, LabError> {
     let observer = this_process()?;
     let mut reaped = Reaped::default();
     for (run, owner) in runs(engine).await? {
         match owner.life(&observer, start_of) {
-            life if remove(life) => {
+            Life::Dead => {
                 remove_run(engine, &owner).await?;
                 reaped.removed.push(run);
             }
             Life::Elsewhere => reaped.elsewhere.push(run),
-            Life::Alive | Life::Dead => reaped.alive.push(run),
+            Life::Alive => reaped.alive.push(run),
         }
     }
     Ok(reaped)
@@ -85,15 +92,25 @@ async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, LabError> {
 }
 
 /// Removes everything of one run, and waits until it is gone.
+///
+/// It looks again until nothing is left: a container that somebody else is just
+/// removing (another lab that reaps, a watchdog) still holds its network.
 pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), LabError> {
-    let found = Found::with_label(engine, &owner.filter()).await?;
-    all(found
-        .containers
-        .iter()
-        .map(|id| remove_container(engine, id)))
+    wait::until(
+        format!("the lab {} gone", owner.run),
+        GONE_DEADLINE,
+        async || {
+            let found = Found::with_label(engine, &owner.filter()).await?;
+            let nothing_left = found.is_empty();
+            found.remove(engine).await?;
+            if nothing_left {
+                Ok(())
+            } else {
+                Err(StillThere::Objects)
+            }
+        },
+    )
     .await?;
-    all(found.networks.iter().map(|id| remove_network(engine, id))).await?;
-    all(found.volumes.iter().map(|name| remove_volume(engine, name))).await?;
     for (_, path) in directories()
         .into_iter()
         .filter(|(found, _)| found.run == owner.run)
@@ -101,6 +118,21 @@ pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), Lab
         remove_directory(engine, owner, &path).await?;
     }
     Ok(())
+}
+
+/// Why a run is not gone yet.
+#[derive(Debug, thiserror::Error)]
+enum StillThere {
+    #[error("its objects are being removed")]
+    Objects,
+    #[error("failed to {0}: {cause}", cause = cause(.0))]
+    Refused(#[from] LabError),
+}
+
+fn cause(error: &LabError) -> String {
+    std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 /// Does all of it, and then says what of it failed first.
@@ -153,6 +185,20 @@ impl Found {
             }
         }
         Ok(found)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
+    }
+
+    async fn remove(&self, engine: &Engine) -> Result<(), LabError> {
+        all(self
+            .containers
+            .iter()
+            .map(|id| remove_container(engine, id)))
+        .await?;
+        all(self.networks.iter().map(|id| remove_network(engine, id))).await?;
+        all(self.volumes.iter().map(|name| remove_volume(engine, name))).await
     }
 }
 
@@ -264,7 +310,6 @@ async fn empty_as_root(engine: &Engine, owner: &Owner, path: &Path) -> Result<()
         .id;
     let ran = async {
         docker.start_container(&id, None).await?;
-        use futures_util::TryStreamExt;
         docker
             .wait_container(&id, None)
             .try_collect::<Vec<_>>()

@@ -67,9 +67,14 @@ impl Registry {
         })
     }
 
-    /// Brings the host's images in, all at once; those that it has are skipped.
+    /// Brings the host's images in; those that it has are skipped. The first goes
+    /// ahead with the layers that they share, then the others all at once.
     pub(crate) async fn push_all(&self, images: &[String]) -> Result<(), LabError> {
-        join_all(images.iter().map(|image| self.push(image)))
+        let Some((first, others)) = images.split_first() else {
+            return Ok(());
+        };
+        self.push(first).await?;
+        join_all(others.iter().map(|image| self.push(image)))
             .await
             .into_iter()
             .collect()

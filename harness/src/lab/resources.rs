@@ -8,7 +8,7 @@ use std::{
 
 use testcontainers::{ContainerAsync, GenericImage};
 
-use super::{Engine, LabError, engine::this_process, error::At, owner::Owner, reap};
+use super::{Engine, LabError, engine::this_process, error::At, owner::Owner, reap, watchdog};
 
 /// How the directories of labs begin; a run's ID is the rest of the name.
 pub(crate) const DIRECTORY_PREFIX: &str = "rollover-lab-";
@@ -48,6 +48,7 @@ impl Resources {
         };
         let owner = serde_json::to_vec(&resources.owner).unwrap_or_default();
         resources.write(OWNER_FILE, &owner)?;
+        watchdog::watch(&resources.engine, &resources.owner);
         Ok(resources)
     }
 
@@ -88,6 +89,7 @@ impl Resources {
     /// Leaves everything where it is, beyond the end of this process.
     pub(crate) fn release(&mut self) {
         self.released = true;
+        watchdog::forget(&self.owner);
         std::mem::forget(self.take_containers());
     }
 
@@ -117,13 +119,15 @@ impl Resources {
                 .at("start a runtime to clean up", "")?;
             runtime.block_on(async {
                 let removed = reap::remove_run(&engine, &owner).await;
-                // Gone already, and at once; this is for testcontainers' list of
-                // what to stop on a signal.
+                // They are gone, and a drop finds that out at once; without a
+                // runtime it would panic.
                 drop(containers);
                 removed
             })
         };
-        std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or(Ok(()))
+        let removed = std::thread::scope(|scope| scope.spawn(work).join());
+        watchdog::forget(&self.owner);
+        removed.unwrap_or(Ok(()))
     }
 }
 

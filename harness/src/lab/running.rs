@@ -13,9 +13,8 @@ use crate::{acme::Pebble, volume};
 
 /// A running lab; dropping it takes it down.
 ///
-/// On SIGINT, SIGTERM and SIGQUIT testcontainers' watchdog removes its
-/// containers and ends the process; what remains, as all that remains of a
-/// SIGKILL, is removed when the next lab starts.
+/// SIGINT, SIGTERM, SIGQUIT and SIGHUP take it down and end the process; what a
+/// SIGKILL leaves is removed when the next lab starts.
 #[derive(Debug)]
 pub struct Lab {
     pub(super) recorder: Recorder,
