@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand.
 
 mod agent;
+#[cfg(test)]
+mod docs;
 mod exclusive;
 mod once;
 mod plan;

@@ -259,6 +259,25 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_every_label_and_no_other() {
+        let page = include_str!("../../../docs/labels.md");
+        let rows = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let told: Vec<&str> = rows.collect();
+        let named = format!("{DOMAINS}.NAME");
+        for label in KNOWN.iter().copied().chain([named.as_str()]) {
+            assert!(told.contains(&label), "docs/labels.md lacks {label}");
+        }
+        for label in told {
+            assert!(
+                KNOWN.contains(&label) || is_domains(label),
+                "{label} has no meaning"
+            );
+        }
+    }
+
+    #[test]
     fn a_service_that_does_not_ask_is_no_target() {
         for labels in [&[][..], &[("rollover.enable", "false")], &[("other", "x")]] {
             let (parsed, errors) = parse(labels);
