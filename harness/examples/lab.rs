@@ -37,7 +37,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lab = Lab::builder().nodes(3).start().await?;
     step(&format!("up: run {} on {}", lab.run(), lab.network()));
 
-    let file = std::env::temp_dir().join(format!("{}.yml", lab.run()));
+    let scratch = tempfile::tempdir()?;
+    let file = scratch.path().join("stack.yml");
     std::fs::write(&file, STACK)?;
     let refused = lab
         .deploy("/nowhere.yml".as_ref(), "demo", &[])
@@ -71,7 +72,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let task = &tasks[1];
-    println!("       {task:?}");
+    println!("       task {} at {:?}", task.id, task.addresses);
     let test = task
         .exec(&["sh", "-c", "nginx -t; echo out; exit 3"])
         .await?;
@@ -113,7 +114,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             event.at, event.node, event.service, event.what
         );
     }
-    let bundle = std::env::temp_dir().join(format!("bundle-{}", lab.run()));
+    let bundle = scratch.path().join("bundle");
     lab.bundle(&bundle).await?;
     for file in std::fs::read_dir(&bundle)? {
         let file = file?;

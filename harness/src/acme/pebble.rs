@@ -167,6 +167,12 @@ impl Pebble {
         self.wait_ready().await
     }
 
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.server.address
+    }
+
     /// What it wrote.
     ///
     /// # Errors

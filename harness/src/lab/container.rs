@@ -173,11 +173,23 @@ impl Container {
     }
 
     async fn place(&self, network: &LabNetwork) -> Result<(), LabError> {
-        let docker = self.engine.docker();
+        self.leave(network).await?;
+        self.join(network).await
+    }
+
+    async fn leave(&self, network: &LabNetwork) -> Result<(), LabError> {
         let leave = NetworkDisconnectRequest {
             container: self.id.clone(),
             force: Some(true),
         };
+        let docker = self.engine.docker();
+        docker
+            .disconnect_network(&network.name, leave)
+            .await
+            .doing(|| format!("take {} off the lab's network", self.name))
+    }
+
+    async fn join(&self, network: &LabNetwork) -> Result<(), LabError> {
         let join = NetworkConnectRequest {
             container: self.id.clone(),
             endpoint_config: Some(EndpointSettings {
@@ -189,10 +201,7 @@ impl Container {
                 ..Default::default()
             }),
         };
-        docker
-            .disconnect_network(&network.name, leave)
-            .await
-            .doing(|| format!("take {} off its first address", self.name))?;
+        let docker = self.engine.docker();
         docker
             .connect_network(&network.name, join)
             .await

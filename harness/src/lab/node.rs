@@ -110,6 +110,37 @@ impl Node {
         self.container.exec(command).await
     }
 
+    /// Makes an address unreachable from here and from the containers of this
+    /// node, as a fault: who connects is told so at once ("no route to host").
+    ///
+    /// # Errors
+    /// When the route cannot be set.
+    pub async fn cut_off_from(&self, address: Ipv4Addr) -> Result<(), LabError> {
+        self.route("add", address).await
+    }
+
+    /// Makes it reachable again.
+    ///
+    /// # Errors
+    /// When the route cannot be removed.
+    pub async fn reconnect_to(&self, address: Ipv4Addr) -> Result<(), LabError> {
+        self.route("del", address).await
+    }
+
+    async fn route(&self, change: &str, address: Ipv4Addr) -> Result<(), LabError> {
+        let address = address.to_string();
+        let command = ["ip", "route", change, "unreachable", &address];
+        let output = self.exec(&command).await?;
+        if output.success() {
+            return Ok(());
+        }
+        Err(LabError::Command {
+            command: command.join(" "),
+            status: format!("exit code {} on {}", output.code, self.name()),
+            output: output.stderr,
+        })
+    }
+
     /// Asks its daemon for a list, where bollard's types lack something.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,

@@ -114,11 +114,11 @@ pub(super) fn published_at(lineage: &Path) -> Result<Timestamp, ScenarioError> {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let start = self.published.first().copied();
+        let start = self.published.last().copied();
         writeln!(
             f,
-            "{:<8}  {:<12}    {:<12}  {:<14}  {}",
-            "replica", "served", "serves now", "task", "first seen by traffic"
+            "{:<8}  {:<12}    {:<12}  {:<8}  first seen by traffic",
+            "replica", "before", "now", "task"
         )?;
         for change in self.changes() {
             let when = match (change.changed_at, start) {
@@ -132,7 +132,7 @@ impl fmt::Display for Account {
             };
             writeln!(
                 f,
-                "{:<8}  {:<12} -> {:<12}  {:<14}  {when}",
+                "{:<8}  {:<12} -> {:<12}  {:<8}  {when}",
                 change.node,
                 change.before.as_deref().map_or("-", short),
                 short(&change.after),

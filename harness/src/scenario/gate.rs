@@ -61,7 +61,7 @@ pub async fn run(lab: &Lab, old: &Path, new: &Path) -> Result<GateVerdict, GateE
 
     let begun = crate::clock::now();
     let traffic = TrafficRun::start(&site, load).await?;
-    let changed = Site::redeploy(lab, of(new)).await?;
+    let changed = Site::deploy(lab, of(new)).await?;
     settled(&changed).await?;
     let change = traffic.stop().await?;
     let change_losses = attribute(&change, &moments(&changed, begun));

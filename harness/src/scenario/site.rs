@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::query_parameters::ListServicesOptionsBuilder;
 use futures_util::future::join_all;
+
+use sha2::{Digest, Sha256};
 
 use super::ScenarioError;
 use crate::lab::wait::until;
@@ -56,8 +58,6 @@ pub struct SiteOptions {
     pub keepalive_min_timeout: String,
     /// The step at which the runner shall stand still; empty for none.
     pub hold_at: String,
-    /// The version of the stack's configurations.
-    pub configuration: u32,
 }
 
 impl Default for SiteOptions {
@@ -69,7 +69,6 @@ impl Default for SiteOptions {
             restart_delay: "30s".to_owned(),
             keepalive_min_timeout: "10s".to_owned(),
             hold_at: String::new(),
-            configuration: 1,
         }
     }
 }
@@ -115,7 +114,7 @@ impl SiteOptions {
             ("ROLLOVER_DELAY", self.restart_delay.clone()),
             ("KEEPALIVE_MIN_TIMEOUT", self.keepalive_min_timeout.clone()),
             ("ROLLOVER_HOLD_AT", self.hold_at.clone()),
-            ("CONF_VERSION", self.configuration.to_string()),
+            ("CONF_VERSION", configuration_version(&self.stack)),
         ]
     }
 }
@@ -129,6 +128,29 @@ pub struct Serves {
     pub task: String,
     /// SHA-256 of the leaf's DER, as lowercase hex.
     pub fingerprint: String,
+}
+
+/// A version of the stack's configurations that changes when one of them does,
+/// and only then: configurations are immutable in a swarm, and one with a new
+/// name replaces every task that uses it. They lie in `stack/` beside the file.
+fn configuration_version(stack: &Path) -> String {
+    let directory = stack.with_file_name("stack");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    files.sort();
+    let mut digest = Sha256::new();
+    for file in files {
+        // One that cannot be read is for `docker stack deploy` to complain of.
+        digest.update(std::fs::read(&file).unwrap_or_default());
+    }
+    let digest = digest.finalize();
+    digest[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// How the last update of a service stands.
@@ -179,22 +201,6 @@ impl<'lab> Site<'lab> {
             .collect();
         lab.deploy(&options.stack, STACK, &borrowed).await?;
         Ok(Self { lab, options })
-    }
-
-    /// Deploys a changed stack over the one that is there. Configurations are
-    /// immutable in a swarm, so those of the change get names of their own.
-    ///
-    /// # Errors
-    /// What `docker stack deploy` wrote, when it failed.
-    pub async fn redeploy(lab: &'lab Lab, options: SiteOptions) -> Result<Self, ScenarioError> {
-        Self::deploy(
-            lab,
-            SiteOptions {
-                configuration: options.configuration + 1,
-                ..options
-            },
-        )
-        .await
     }
 
     /// Whether swarm has carried out every change of the stack: `Ok` with the

@@ -33,7 +33,7 @@ impl Drop for Spoilt {
 
 /// A certificate file that is empty, half written, or whose key is another's
 /// is never rolled out, forced or not.
-pub async fn files_that_must_not_be_served(lab: &Lab) -> Outcome {
+pub(crate) async fn files_that_must_not_be_served(lab: &Lab) -> Outcome {
     let site = site(lab, options()?).await?;
     let (tasks, served) = (task_ids(&site).await?, site.served().await?);
     let (chain, key) = (
@@ -72,7 +72,7 @@ pub async fn files_that_must_not_be_served(lab: &Lab) -> Outcome {
 }
 
 /// A wrong label takes its service out, by name; a wrong setting ends with 2.
-pub async fn labels_and_settings(lab: &Lab) -> Outcome {
+pub(crate) async fn labels_and_settings(lab: &Lab) -> Outcome {
     let site = site(lab, options()?).await?;
     label(&site, "rollover.probe=https").await?;
     let once = site.once(&[]).await?;

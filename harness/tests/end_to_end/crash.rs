@@ -11,7 +11,7 @@ use crate::support::{Outcome, one_fingerprint, options, site};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// SIGKILL between renewal and rollout: the next start finishes the rollout.
-pub async fn killed_between_renewal_and_rollout(lab: &Lab) -> Outcome {
+pub(crate) async fn killed_between_renewal_and_rollout(lab: &Lab) -> Outcome {
     let before = site(lab, options()?).await?;
     let served = before.served().await?;
     let old = one_fingerprint(&served);
@@ -34,7 +34,7 @@ pub async fn killed_between_renewal_and_rollout(lab: &Lab) -> Outcome {
                     return Ok(runner);
                 }
             }
-            Err("no runner says that it is held")
+            Err("no runner says that it is held".to_owned())
         },
     )
     .await?;

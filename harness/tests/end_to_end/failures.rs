@@ -9,15 +9,17 @@ use crate::support::{Outcome, options, site, task_ids};
 
 /// Nothing is touched, traffic is unharmed, the error names certificate, step
 /// and cause, and the next run recovers.
-pub async fn pebble_down_then_certbot_failing(lab: &Lab) -> Outcome {
+pub(crate) async fn pebble_down_then_certbot_failing(lab: &Lab) -> Outcome {
     let site = site(lab, options()?).await?;
     let (tasks, served) = (task_ids(&site).await?, site.served().await?);
     let _due = site.make_due()?;
     let traffic = TrafficRun::start(&site, Load::default()).await?;
 
-    lab.acme().cut_off().await?;
+    // certbot runs where the runner runs, on the manager.
+    let (manager, acme) = (lab.manager(), lab.acme().address());
+    manager.cut_off_from(acme).await?;
     let down = site.once(&[]).await?;
-    lab.acme().reconnect().await?;
+    manager.reconnect_to(acme).await?;
     failed_with(
         &down,
         &[

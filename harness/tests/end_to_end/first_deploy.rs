@@ -9,7 +9,7 @@ use crate::support::{Outcome, one_fingerprint, options};
 
 /// From an empty swarm to certificates of Pebble on three replicas, by one
 /// deploy and nothing else.
-pub async fn from_an_empty_swarm_to_served_certificates(lab: &Lab) -> Outcome {
+pub(crate) async fn from_an_empty_swarm_to_served_certificates(lab: &Lab) -> Outcome {
     empty(lab).await?;
     let site = Site::deploy(lab, options()?).await?;
     let served = site.serving().await?;

@@ -9,7 +9,9 @@ use crate::support::{Outcome, options};
 
 /// A change of the web servers behind the load balancer loses nothing; one of
 /// the load balancer itself does, where nothing stands before it.
-pub async fn passes_a_change_that_loses_nothing_and_fails_one_that_does(lab: &Lab) -> Outcome {
+pub(crate) async fn passes_a_change_that_loses_nothing_and_fails_one_that_does(
+    lab: &Lab,
+) -> Outcome {
     let stack = options()?.stack;
     let text = fs::read_to_string(&stack)?;
     let changed = |from: &str, to: &str| {

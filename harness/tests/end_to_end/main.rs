@@ -5,6 +5,12 @@
 //! alone (`cargo test --test end_to_end NAME`). A failed one leaves what can be
 //! known of it under `target/lab-failures/`.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test tells what it measured"
+)]
+
 mod bad_input;
 mod crash;
 mod failures;

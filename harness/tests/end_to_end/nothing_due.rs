@@ -5,7 +5,7 @@ use rollover_lab::lab::Lab;
 use crate::support::{Outcome, options, site, task_ids};
 
 /// Nothing is touched: the same tasks, no job, exit 0.
-pub async fn nothing_is_touched(lab: &Lab) -> Outcome {
+pub(crate) async fn nothing_is_touched(lab: &Lab) -> Outcome {
     let site = site(lab, options()?).await?;
     let (tasks, served) = (task_ids(&site).await?, site.served().await?);
     let seen = lab.timeline().len();
@@ -29,4 +29,4 @@ pub async fn nothing_is_touched(lab: &Lab) -> Outcome {
 }
 
 /// The job by which a rollout by signal is done.
-pub const SIGNAL_JOB: &str = "rollover-signal-patch_loadbalancer";
+pub(crate) const SIGNAL_JOB: &str = "rollover-signal-patch_loadbalancer";

@@ -21,7 +21,7 @@ fn renewal(times: u32) -> Renewal {
 
 /// By `signal`, with 100 requests/s in each lane: every replica serves the new
 /// one, no request is lost, no task was replaced.
-pub async fn signal_loses_nothing(lab: &Lab) -> Outcome {
+pub(crate) async fn signal_loses_nothing(lab: &Lab) -> Outcome {
     let site = site(lab, options()?).await?;
     let account = proved(&site, renewal(TIMES)).await?;
     println!("{account}");
@@ -49,7 +49,7 @@ fn killed(moments: &[Moment]) -> Vec<&str> {
 /// The control of the above: without `keepalive_min_timeout`, the same traffic
 /// and the same reloads lose requests on idle connections. If this one passed
 /// without a loss, the zero above would prove nothing.
-pub async fn control_without_keepalive_min_timeout(lab: &Lab) -> Outcome {
+pub(crate) async fn control_without_keepalive_min_timeout(lab: &Lab) -> Outcome {
     let options = SiteOptions {
         keepalive_min_timeout: "0".to_owned(),
         ..options()?
@@ -72,12 +72,12 @@ pub async fn control_without_keepalive_min_timeout(lab: &Lab) -> Outcome {
 /// By `restart`: every replica serves it, tasks are replaced one at a time,
 /// and every loss belongs to a replica and a moment. The figure is printed: it
 /// is what the forced update, which many run every night, loses here.
-pub async fn restart_is_counted_and_attributed(lab: &Lab) -> Outcome {
+pub(crate) async fn restart_is_counted_and_attributed(lab: &Lab) -> Outcome {
     let options = SiteOptions {
         strategy: Strategy::Restart,
         // What is lost is lost while a replica is away; how long the update
         // then waits changes nothing of it, and would only make this longer.
-        restart_delay: "5s".to_owned(),
+        restart_delay: "2s".to_owned(),
         ..options()?
     };
     let site = site(lab, options).await?;

@@ -6,7 +6,7 @@ use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use libtest_mimic::{Failed, Trial};
@@ -17,19 +17,21 @@ use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 /// What a test comes to. Assertions panic; what could not be done is an error.
-pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+pub(crate) type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Three replicas one after the other, with their drain and health checks.
 const TO_SETTLE: Duration = Duration::from_secs(240);
 
 /// The lab that all share; it comes up with the first test that is run.
-pub struct Suite {
+pub(crate) struct Suite {
     runtime: Arc<Runtime>,
     lab: Arc<OnceCell<Lab>>,
 }
 
 impl Suite {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        // What was expected and found, without a trace through the runtime.
+        std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
         let runtime = Runtime::new().expect("a runtime needs no more than threads");
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_env("ROLLOVER_LAB_LOG"))
@@ -42,7 +44,7 @@ impl Suite {
     }
 
     /// A test on the shared lab.
-    pub fn trial(
+    pub(crate) fn trial(
         &self,
         name: &'static str,
         test: impl AsyncFnOnce(&Lab) -> Outcome + Send + 'static,
@@ -54,7 +56,9 @@ impl Suite {
                     .get_or_try_init(|| Lab::builder().nodes(3).start())
                     .await
                     .map_err(|error| Failed::from(with_causes(&error)))?;
+                let begun = Instant::now();
                 let ended = AssertUnwindSafe(test(lab)).catch_unwind().await;
+                eprint!("({:.0} s) ", begun.elapsed().as_secs_f64());
                 let failure = match ended {
                     Ok(Ok(())) => return Ok(()),
                     Ok(Err(error)) => with_causes(error.as_ref()),
@@ -69,7 +73,7 @@ impl Suite {
     }
 
     /// Takes the lab down.
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         let Some(lab) = Arc::into_inner(self.lab).and_then(OnceCell::into_inner) else {
             return;
         };
@@ -107,13 +111,13 @@ async fn keep(lab: &Lab, name: &str) -> String {
 }
 
 /// What the tests deploy, but for what one of them changes.
-pub fn options() -> Result<SiteOptions, Box<dyn Error + Send + Sync>> {
+pub(crate) fn options() -> Result<SiteOptions, Box<dyn Error + Send + Sync>> {
     Ok(SiteOptions::find()?)
 }
 
 /// The stack as `options` have it, settled, every replica serving a
 /// certificate of the lab's authority.
-pub async fn site(
+pub(crate) async fn site(
     lab: &Lab,
     options: SiteOptions,
 ) -> Result<Site<'_>, Box<dyn Error + Send + Sync>> {
@@ -124,20 +128,20 @@ pub async fn site(
 }
 
 /// Waits until swarm has carried out the last deploy.
-pub async fn settled(site: &Site<'_>) -> Outcome {
+pub(crate) async fn settled(site: &Site<'_>) -> Outcome {
     let failed = until("the stack settle", TO_SETTLE, async || site.settled().await).await?;
     assert_eq!(failed, [""; 0], "updates that swarm gave up");
     Ok(())
 }
 
 /// The IDs of the tasks of the load balancer that run.
-pub async fn task_ids(site: &Site<'_>) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
+pub(crate) async fn task_ids(site: &Site<'_>) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
     let tasks: Vec<Task> = site.load_balancer().running().await?;
     Ok(tasks.into_iter().map(|task| task.id).collect())
 }
 
 /// A renewal that proves: every replica changed, all to what the runner says.
-pub async fn proved(
+pub(crate) async fn proved(
     site: &Site<'_>,
     renewal: Renewal,
 ) -> Result<Account, Box<dyn Error + Send + Sync>> {
@@ -155,14 +159,14 @@ pub async fn proved(
 }
 
 /// The fingerprints that are served, which are all the same.
-pub fn one_fingerprint(served: &[Serves]) -> String {
+pub(crate) fn one_fingerprint(served: &[Serves]) -> String {
     let first = served.first().expect("a replica").fingerprint.clone();
     assert!(served.iter().all(|s| s.fingerprint == first), "{served:?}");
     first
 }
 
 /// The file that a link of the site's lineage leads to now, on this machine.
-pub fn live_file(site: &Site<'_>, file: &str) -> PathBuf {
+pub(crate) fn live_file(site: &Site<'_>, file: &str) -> PathBuf {
     let live = site.lab().certificates().join("live");
     let link = live.join(&site.options().domain).join(file);
     fs::canonicalize(&link).unwrap_or(link)

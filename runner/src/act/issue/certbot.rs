@@ -307,6 +307,7 @@ async fn remove(docker: &Docker, container: &str) {
 fn digest(said: &str) -> String {
     let noise = [
         "Saving debug log",
+        "Use of --no-self-upgrade is deprecated",
         "Ask for help or search",
         "See the logfile",
         "Requesting a certificate",
