@@ -65,16 +65,17 @@ impl Page {
 }
 
 fn arguments_of(program: &str, line: &str) -> Option<Vec<String>> {
-    let mut words = line.split_whitespace();
-    words.find(|word| word.rsplit('/').next() == Some(program))?;
-    let ends = |word: &&str| word.starts_with(['|', '&', ';', '>', '#']);
-    let arguments = words.take_while(|word| !ends(word));
-    Some(
-        arguments
-            .skip_while(|word| *word == "--")
-            .map(unquoted)
-            .collect(),
-    )
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_called = |word: &&str| word.rsplit('/').next() == Some(program);
+    let (before, after) = words.split_at(words.iter().position(is_called)?);
+    let mut after = &after[1..];
+    if before.last() == Some(&"-p") {
+        // cargo's package; what the binary gets stands behind `--`, if it is run.
+        after = after.strip_prefix(&["--"])?;
+    }
+    let ends = |word: &&&str| word.starts_with(['|', '&', ';', '>', '#']);
+    let arguments = after.iter().take_while(|word| !ends(word));
+    Some(arguments.map(|word| unquoted(word)).collect())
 }
 
 fn unquoted(word: &str) -> String {
