@@ -257,6 +257,9 @@ fn server(network: &LabNetwork) -> Recipe {
         // It would sleep up to 15 s before each validation. Its refusal of one
         // nonce in twenty stays on: clients must stand it.
         .environment("PEBBLE_VA_NOSLEEP", "1")
+        // By default every other order is granted on an earlier validation,
+        // by chance: a challenge that must fail would fail now and then.
+        .environment("PEBBLE_AUTHZREUSE", "0")
 }
 
 /// Only DNS: the challenges themselves are answered by the swarm.

@@ -41,7 +41,7 @@ pub(crate) async fn files_that_must_not_be_served(lab: &Lab) -> Outcome {
         live_file(&site, "privkey.pem"),
     );
     let whole = fs::read(&chain)?;
-    let older_key = fs::read(site.lineage().join("privkey1.pem"))?;
+    let other_key = rcgen::KeyPair::generate()?.serialize_pem().into_bytes();
     for (file, content, expected) in [
         (&chain, Vec::new(), "fullchain.pem is empty"),
         (
@@ -49,7 +49,7 @@ pub(crate) async fn files_that_must_not_be_served(lab: &Lab) -> Outcome {
             whole[..whole.len() / 2].to_vec(),
             "fullchain.pem is not whole",
         ),
-        (&key, older_key, "privkey.pem is not the key of"),
+        (&key, other_key, "privkey.pem is not the key of"),
     ] {
         let _spoilt = Spoilt::with(file, content)?;
         let once = site.once(&["--force", "example.org"]).await?;

@@ -29,9 +29,15 @@ pub(crate) async fn passes_a_change_that_loses_nothing_and_fails_one_that_does(
         ),
     )?;
     let harmful = Removed(beside(".gate-harmful.yml"));
+    // All at once: as harmful, and sooner over, than one after the other.
+    let harm = changed("HTTP2: \"${HTTP2:-on}\"", "HTTP2: \"off\"");
+    assert!(
+        harm.contains("parallelism: 1"),
+        "stack.yml updates one by one"
+    );
     fs::write(
         &harmful.0,
-        changed("HTTP2: \"${HTTP2:-on}\"", "HTTP2: \"off\""),
+        harm.replacen("parallelism: 1", "parallelism: 0", 1),
     )?;
 
     let verdict = run_gate(lab, &stack, &harmless.0).await?;
