@@ -17,12 +17,15 @@ use bollard::query_parameters::{
 };
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
+use tokio::time::{Instant, timeout};
 
 use crate::act::rollout::{Order, OrderedCertificate};
 use crate::act::wait::{Seen, TimedOut, until};
-use crate::docker::describe;
+use crate::docker::{describe, is_not_found};
 use crate::model::{Named, Pair};
 
+/// The label by which Docker names the task of a container.
+const TASK: &str = "com.docker.swarm.task.id";
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Links are followed this far, as a kernel would; certbot's need one.
 const MAX_LINKS: usize = 8;
@@ -36,6 +39,8 @@ pub(crate) enum AgentError {
     Engine { what: &'static str, why: String },
     #[error(transparent)]
     NotThere(#[from] TimedOut),
+    #[error("the test command `{command}` does not end, so no signal was sent")]
+    TestHangs { command: String },
     #[error(
         "the test command `{command}` failed with exit code {code}, so no signal was sent: {said}"
     )]
@@ -46,6 +51,14 @@ pub(crate) enum AgentError {
     },
 }
 
+/// What became of a container.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Done {
+    Signalled,
+    /// It ended by itself before it could be signalled.
+    Gone,
+}
+
 fn failed(what: &'static str) -> impl Fn(Error) -> AgentError {
     move |error| AgentError::Engine {
         what,
@@ -53,46 +66,61 @@ fn failed(what: &'static str) -> impl Fn(Error) -> AgentError {
     }
 }
 
-/// Carries out `order` for every container of the service on this node.
+/// Carries out `order` for those of its tasks whose containers are on this node.
 /// Returns one line for each: done, or why not.
 pub(crate) async fn carry_out(
     docker: &Docker,
     order: &Order,
-) -> Result<Vec<(String, Result<(), AgentError>)>, AgentError> {
-    let filters = HashMap::from([(
-        "label".to_owned(),
-        vec![format!("com.docker.swarm.service.id={}", order.service)],
-    )]);
+) -> Result<Vec<(String, Result<Done, AgentError>)>, AgentError> {
     let options = ListContainersOptionsBuilder::default()
-        .filters(&filters)
+        .filters(&HashMap::from([("label", vec![TASK])]))
         .build();
     let containers = docker
         .list_containers(Some(options))
         .await
         .map_err(failed("list the containers of this node"))?;
-    let running = containers.into_iter().filter_map(|container| {
+    let meant = containers.into_iter().filter_map(|container| {
         let runs = container.state == Some(ContainerSummaryStateEnum::RUNNING);
-        let name = container
-            .labels
-            .and_then(|labels| labels.get("com.docker.swarm.task.name").cloned());
+        let labels = container.labels.unwrap_or_default();
+        let task = labels
+            .get(TASK)
+            .filter(|task| order.tasks.contains(*task))?;
+        let name = labels.get("com.docker.swarm.task.name").unwrap_or(task);
         let id = container.id.filter(|_| runs)?;
-        Some((name.unwrap_or_else(|| id.clone()), id))
+        Some((name.clone(), id))
     });
-    let work = running.map(|(name, id)| async move {
-        let result = signal(docker, &id, order).await;
+    let end = Instant::now() + Duration::from_secs(order.patience);
+    let work = meant.map(|(name, id)| async move {
+        let result = match signal(docker, &id, order, end).await {
+            // Whoever was replaced meanwhile needs no signal.
+            Err(_) if !runs(docker, &id).await => Ok(Done::Gone),
+            result => result,
+        };
         (name, result)
     });
     Ok(join_all(work).await)
 }
 
-async fn signal(docker: &Docker, container: &str, order: &Order) -> Result<(), AgentError> {
-    let patience = Duration::from_secs(order.patience);
+async fn runs(docker: &Docker, container: &str) -> bool {
+    match docker.inspect_container(container, None).await {
+        Ok(found) => found.state.and_then(|state| state.running) == Some(true),
+        Err(error) => !is_not_found(&error),
+    }
+}
+
+async fn signal(
+    docker: &Docker,
+    container: &str,
+    order: &Order,
+    end: Instant,
+) -> Result<Done, AgentError> {
     for certificate in &order.certificates {
         let what = format!(
             "the container sees {} at {}",
             certificate.fingerprint.short(),
             certificate.chain.display()
         );
+        let patience = end.saturating_duration_since(Instant::now());
         until(what, patience, INTERVAL, async || {
             match sees(docker, container, certificate).await {
                 Ok(()) => Seen::Done(()),
@@ -102,7 +130,12 @@ async fn signal(docker: &Docker, container: &str, order: &Order) -> Result<(), A
         .await?;
     }
     if !order.test.is_empty() {
-        test(docker, container, &order.test).await?;
+        let patience = end.saturating_duration_since(Instant::now());
+        timeout(patience, test(docker, container, &order.test))
+            .await
+            .map_err(|_| AgentError::TestHangs {
+                command: order.test.join(" "),
+            })??;
     }
     let options = KillContainerOptionsBuilder::default()
         .signal(&order.signal)
@@ -110,7 +143,8 @@ async fn signal(docker: &Docker, container: &str, order: &Order) -> Result<(), A
     docker
         .kill_container(container, Some(options))
         .await
-        .map_err(failed("signal the container"))
+        .map_err(failed("signal the container"))?;
+    Ok(Done::Signalled)
 }
 
 /// Whether the container sees the published chain, whole, with its key.

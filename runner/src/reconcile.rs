@@ -9,12 +9,15 @@ use tracing::{error, info, warn};
 
 use crate::act::hold::{self, HoldPoint};
 use crate::act::issue::{self, Request};
-use crate::act::rollout::roll_out;
+use crate::act::rollout::{remove_leftovers, roll_out};
 use crate::clock::now;
 use crate::config::Settings;
-use crate::decide::{CertificateStep, Memory, Occasion, Plan, Step, WhyIssue, WhyNot, decide};
+use crate::decide::{
+    Attempted, CertificateStep, Memory, Occasion, Plan, RolloutStep, Step, WhyIssue, all_served,
+    decide, forced_in_vain,
+};
 use crate::docker::Manager;
-use crate::model::{CertificateName, Published, Schedule};
+use crate::model::{CertificateName, Published, Schedule, Strategy};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Snapshot, observe};
@@ -42,39 +45,58 @@ impl Runner {
         &mut self,
         forced: &[CertificateName],
     ) -> Result<Report, SwarmError> {
-        let before = self.observe().await?;
-        let plan = self.decide(&before, forced);
-        let mut report = Report::new(&plan);
-        let mut changed = false;
+        let mut seen = self.observe().await?;
+        let mut plan = self.decide(&seen, forced);
+        let in_vain = forced_in_vain(&plan, forced);
+        let mut report = Report::default();
         for step in &plan.certificates {
-            let result = self.carry_out(step, &before).await;
-            changed |= result.as_ref().is_some_and(CertificateResult::changed);
+            let result = self.carry_out(step, &seen).await;
             report.certificates.extend(result);
         }
-        let rollouts = if changed {
+        if report.changed() {
             hold::at(HoldPoint::Issued, &self.settings.hold_at).await;
-            let after = self.observe().await?;
-            self.decide(&after, &[]).rollouts
-        } else {
-            plan.rollouts
-        };
-        for step in &rollouts {
-            let result = roll_out(&self.manager, &self.settings, self.own.as_ref(), step).await;
-            match &result {
-                Ok(done) => info!(
-                    service = done.target,
-                    "every replica serves what is published, after {:.1} s", done.verified.seconds
-                ),
-                Err(why) => error!("{why}"),
-            }
-            report.rollouts.push(RolloutResult::from(result));
         }
+        // Obtaining takes its time, and the world goes on meanwhile.
+        if !report.certificates.is_empty() {
+            seen = self.observe().await?;
+            plan = self.decide(&seen, &[]);
+        }
+        for step in &plan.rollouts {
+            let result = self.roll_out(step).await;
+            report.rollouts.push(result);
+        }
+        if !plan.rollouts.is_empty() {
+            seen = self.observe().await?;
+            plan = self.decide(&seen, &[]);
+        }
+        remove_leftovers(&self.manager, &plan.unfinished()).await;
+        report.conclude(&plan, &in_vain, all_served(&seen));
         Ok(report)
+    }
+
+    async fn roll_out(&mut self, step: &RolloutStep) -> RolloutResult {
+        let result = roll_out(&self.manager, &self.settings, self.own.as_ref(), step).await;
+        match &result {
+            Ok(done) => info!(
+                service = done.target,
+                "every replica serves what is published, after {:.1} s", done.verified.seconds
+            ),
+            Err(why) => error!("{why}"),
+        }
+        let failed = result.is_err();
+        match step.target.strategy {
+            Strategy::Signal { .. } => self.memory.record_eager(step.attempted(), now(), failed),
+            Strategy::Restart { .. } => self.memory.record(step.attempted(), now(), failed),
+        }
+        RolloutResult::from(result)
     }
 
     /// What a reconcile would do now, without doing it.
     pub(crate) async fn plan(&self, forced: &[CertificateName]) -> Result<Plan, SwarmError> {
-        Ok(self.decide(&self.observe().await?, forced))
+        let mut plan = self.decide(&self.observe().await?, forced);
+        let in_vain = forced_in_vain(&plan, forced);
+        plan.problems.extend(in_vain);
+        Ok(plan)
     }
 
     async fn observe(&self) -> Result<Snapshot, SwarmError> {
@@ -97,14 +119,21 @@ impl Runner {
     ) -> Option<CertificateResult> {
         match &step.step {
             Step::Nothing(_) => None,
-            Step::PublishPlaceholder => {
-                info!(certificate = %step.name, "publishing a placeholder");
-                let root = &self.settings.certificate_root;
-                let published = issue::publish_placeholder(root, &step.name, &step.domains, now());
-                Some(CertificateResult::placeholder(&step.name, published))
-            }
+            Step::PublishPlaceholder => Some(self.publish_placeholder(step)),
             Step::Issue(why) => Some(self.issue(step, *why, snapshot).await),
         }
+    }
+
+    fn publish_placeholder(&mut self, step: &CertificateStep) -> CertificateResult {
+        info!(certificate = %step.name, "publishing a placeholder");
+        let root = &self.settings.certificate_root;
+        let published = issue::publish_placeholder(root, &step.name, &step.domains, now());
+        if let Err(why) = &published {
+            error!("{why}");
+            let attempted = Attempted::Certificate(step.name.clone());
+            self.memory.record(attempted, now(), true);
+        }
+        CertificateResult::placeholder(&step.name, published)
     }
 
     async fn issue(
@@ -121,7 +150,8 @@ impl Runner {
             replicas: answering(snapshot, &step.name),
         };
         let result = issue::issue(&self.manager, &self.settings, self.own.as_ref(), &request).await;
-        self.memory.record(&step.name, now(), result.is_err());
+        let attempted = Attempted::Certificate(step.name.clone());
+        self.memory.record(attempted, now(), result.is_err());
         let before = snapshot
             .certificates
             .get(&step.name)
@@ -135,7 +165,7 @@ impl Runner {
         result
     }
 
-    /// When to look again, after a pass that left `plan`.
+    /// When to look again, after a pass that ended with `report`.
     pub(crate) fn look_again(&self, report: &Report, time: Timestamp) -> Duration {
         if report.under_way {
             return SOON;
@@ -147,7 +177,7 @@ impl Runner {
         [
             Some(self.settings.check_interval),
             until(self.schedule.next_after(time)),
-            until(self.memory.next_retry()),
+            until(self.memory.next_retry(time)),
         ]
         .into_iter()
         .flatten()
@@ -172,22 +202,22 @@ fn answering(snapshot: &Snapshot, name: &CertificateName) -> Vec<(String, IpAddr
     found
 }
 
-/// Whether a plan waits for something that comes by itself.
-pub(crate) fn under_way(plan: &Plan) -> bool {
-    plan.certificates.iter().any(|certificate| {
-        matches!(
-            certificate.step,
-            Step::PublishPlaceholder | Step::Nothing(WhyNot::ReplicasStarting)
-        )
-    })
-}
-
-/// Logs the problems that are new since the last pass, and the ones that went.
-pub(crate) fn log_changes(before: &[String], after: &[String]) {
-    for problem in after.iter().filter(|problem| !before.contains(problem)) {
-        warn!("{problem}");
+/// Logs what is new since the last pass, and what is no longer: problems, and
+/// what is waited for.
+pub(crate) fn log_changes(before: &Report, after: &Report) {
+    for problem in &after.problems {
+        if !before.problems.contains(problem) {
+            warn!("{problem}");
+        }
     }
-    for problem in before.iter().filter(|problem| !after.contains(problem)) {
-        info!("no longer: {problem}");
+    for waiting in &after.waiting {
+        if !before.waiting.contains(waiting) {
+            info!("{waiting}");
+        }
+    }
+    for problem in &before.problems {
+        if !after.problems.contains(problem) {
+            info!("no longer: {problem}");
+        }
     }
 }

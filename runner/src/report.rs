@@ -6,18 +6,22 @@ use serde::Serialize;
 
 use crate::act::issue::{IssueError, PlaceholderError};
 use crate::act::rollout::{RolloutError, RolloutOutcome};
-use crate::decide::Plan;
+use crate::decide::{Plan, Problem};
 use crate::model::{CertificateName, Fingerprint, Leaf};
-use crate::reconcile::under_way;
 
 /// The result of one reconcile.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) certificates: Vec<CertificateResult>,
     pub(crate) rollouts: Vec<RolloutResult>,
     pub(crate) problems: Vec<String>,
+    /// What comes by itself and is waited for.
+    pub(crate) waiting: Vec<String>,
     /// Something is still on its way, and a look soon will find more to do.
     pub(crate) under_way: bool,
+    /// At the end, every replica that is wanted was seen to serve what is
+    /// published, and there is at least one.
+    pub(crate) all_served: bool,
 }
 
 /// What became of one certificate that was acted on.
@@ -111,13 +115,14 @@ impl From<Result<RolloutOutcome, RolloutError>> for RolloutResult {
 }
 
 impl Report {
-    pub(crate) fn new(plan: &Plan) -> Self {
-        Self {
-            certificates: Vec::new(),
-            rollouts: Vec::new(),
-            problems: plan.problems.iter().map(ToString::to_string).collect(),
-            under_way: under_way(plan),
-        }
+    /// Adds how things stand at the end: what `plan` finds wrong then, and what
+    /// was forced in vain.
+    pub(crate) fn conclude(&mut self, plan: &Plan, in_vain: &[Problem], all_served: bool) {
+        let problems = in_vain.iter().chain(&plan.problems);
+        self.problems = problems.map(ToString::to_string).collect();
+        self.waiting = plan.waiting();
+        self.under_way = plan.under_way();
+        self.all_served = all_served;
     }
 
     /// Whether anything was changed.
@@ -164,10 +169,14 @@ impl fmt::Display for Report {
         for error in self.errors() {
             writeln!(f, "error: {error}")?;
         }
-        if !self.changed() && !self.failed() {
-            writeln!(f, "nothing to do: every replica serves what is published")?;
+        for waiting in &self.waiting {
+            writeln!(f, "{waiting}")?;
         }
-        Ok(())
+        if self.all_served {
+            writeln!(f, "every replica serves what is published")
+        } else {
+            writeln!(f, "not every replica was seen to serve what is published")
+        }
     }
 }
 

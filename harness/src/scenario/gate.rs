@@ -56,6 +56,7 @@ pub async fn run(lab: &Lab, old: &Path, new: &Path) -> Result<GateVerdict, GateE
     };
     let load = Load::default();
     let site = Site::deploy(lab, of(old)).await?;
+    settled(&site).await?;
     let before = site.serving().await?;
     tracing::info!("the old stack serves");
 

@@ -56,6 +56,8 @@ pub struct SiteOptions {
     /// nginx's `keepalive_min_timeout`; `0` is nginx's own default, which
     /// resets a request that meets a reload on an idle connection.
     pub keepalive_min_timeout: String,
+    /// When the runner looks for due renewals, as crontab(5) writes it.
+    pub schedule: String,
     /// The step at which the runner shall stand still; empty for none.
     pub hold_at: String,
 }
@@ -68,6 +70,8 @@ impl Default for SiteOptions {
             strategy: Strategy::Signal,
             restart_delay: "30s".to_owned(),
             keepalive_min_timeout: "10s".to_owned(),
+            // Once a year: a test says itself when to renew.
+            schedule: "0 0 1 1 *".to_owned(),
             hold_at: String::new(),
         }
     }
@@ -108,8 +112,7 @@ impl SiteOptions {
             ("CERTBOT_IMAGE", image("certbot")),
             ("ACME_DIRECTORY", lab.acme().directory_url()),
             ("ACME_CA_FILE", "/etc/letsencrypt/acme-ca.pem".to_owned()),
-            // Once a year: a test says itself when to renew.
-            ("ROLLOVER_SCHEDULE", "0 0 1 1 *".to_owned()),
+            ("ROLLOVER_SCHEDULE", self.schedule.clone()),
             ("ROLLOVER_STRATEGY", self.strategy.label().to_owned()),
             ("ROLLOVER_DELAY", self.restart_delay.clone()),
             ("KEEPALIVE_MIN_TIMEOUT", self.keepalive_min_timeout.clone()),
@@ -214,6 +217,14 @@ impl<'lab> Site<'lab> {
         let mut failed = Vec::new();
         for service in &services {
             let spec = service.spec.clone().unwrap_or_default();
+            // A job ends; it is no part of the stack that is to run.
+            if spec
+                .mode
+                .as_ref()
+                .is_some_and(|mode| mode.global_job.is_some())
+            {
+                continue;
+            }
             let name = spec.name.unwrap_or_default();
             match update_of(service) {
                 Update::Running => return Err(format!("{name} is being updated")),

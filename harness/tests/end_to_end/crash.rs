@@ -15,6 +15,7 @@ pub(crate) async fn killed_between_renewal_and_rollout(lab: &Lab) -> Outcome {
     let before = site(lab, options()?).await?;
     let served = before.served().await?;
     let old = one_fingerprint(&served);
+    let issued_before = newest(&before)?;
     let due = before.make_due()?;
     // A runner that starts asks certbot, renews, and stands still before
     // anybody is told.
@@ -51,10 +52,24 @@ pub(crate) async fn killed_between_renewal_and_rollout(lab: &Lab) -> Outcome {
     })
     .await?;
     one_fingerprint(&new);
+    assert_eq!(newest(&site)?, issued_before + 1, "it was issued once");
     let runner = site.runner().running().await?;
     assert!(
         runner.iter().all(|task| task.id != held.id),
         "it is another task"
     );
     Ok(())
+}
+
+/// The number of the newest version of the site's lineage.
+fn newest(site: &Site<'_>) -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+    let mut newest = 0;
+    for entry in std::fs::read_dir(site.lineage())? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let number = name
+            .strip_prefix("fullchain")
+            .and_then(|name| name.strip_suffix(".pem"));
+        newest = newest.max(number.and_then(|number| number.parse().ok()).unwrap_or(0));
+    }
+    Ok(newest)
 }

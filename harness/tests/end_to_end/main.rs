@@ -16,8 +16,10 @@ mod crash;
 mod failures;
 mod first_deploy;
 mod gate;
+mod leftovers;
 mod nothing_due;
 mod renewal;
+mod schedule;
 mod support;
 
 use std::process::ExitCode;
@@ -54,6 +56,14 @@ fn main() -> ExitCode {
             crash::killed_between_renewal_and_rollout,
         ),
         suite.trial(
+            "leftovers::certbot_of_an_earlier_runner_is_adopted_or_removed",
+            leftovers::certbot_of_an_earlier_runner_is_adopted_or_removed,
+        ),
+        suite.trial(
+            "schedule::the_daemon_renews_when_the_schedule_comes_round",
+            schedule::the_daemon_renews_when_the_schedule_comes_round,
+        ),
+        suite.trial(
             "bad_input::files_that_must_not_be_served",
             bad_input::files_that_must_not_be_served,
         ),
@@ -66,12 +76,12 @@ fn main() -> ExitCode {
             renewal::restart_is_counted_and_attributed,
         ),
         suite.trial(
-            "renewal::control_without_keepalive_min_timeout",
-            renewal::control_without_keepalive_min_timeout,
-        ),
-        suite.trial(
             "gate::passes_a_change_that_loses_nothing_and_fails_one_that_does",
             gate::passes_a_change_that_loses_nothing_and_fails_one_that_does,
+        ),
+        suite.trial(
+            "renewal::control_without_keepalive_min_timeout",
+            renewal::control_without_keepalive_min_timeout,
         ),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -87,6 +87,8 @@ pub(crate) async fn restart_is_counted_and_attributed(lab: &Lab) -> Outcome {
         account.changes().iter().all(|change| change.replaced),
         "{account}"
     );
+    // Each replica has its node's ports to itself: nothing answers while it is away.
+    assert!(account.record.lost() > 0, "nothing to attribute\n{account}");
     one_at_a_time(&account.moments);
     every_loss_has_its_place(&account);
     Ok(())

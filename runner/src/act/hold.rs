@@ -8,15 +8,12 @@ use tracing::warn;
 pub(crate) enum HoldPoint {
     /// A new certificate is published, nobody was told yet.
     Issued,
-    /// The job that signals was created, nothing was verified yet.
-    Signalled,
 }
 
 impl HoldPoint {
     fn name(self) -> &'static str {
         match self {
             Self::Issued => "issued",
-            Self::Signalled => "signalled",
         }
     }
 }

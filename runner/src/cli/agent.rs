@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Exit, complain, print};
 use crate::act::rollout::{ORDER_VARIABLE, Order};
-use crate::agent::carry_out;
+use crate::agent::{Done, carry_out};
 use crate::docker::connect;
 
 #[derive(Args, Debug)]
@@ -41,7 +41,10 @@ impl Agent {
         let mut exit = Exit::Ok;
         for (container, result) in results {
             match result {
-                Ok(()) => print(&format!("{container}: sent {}\n", self.order.signal)),
+                Ok(Done::Signalled) => {
+                    print(&format!("{container}: sent {}\n", self.order.signal));
+                }
+                Ok(Done::Gone) => print(&format!("{container}: ended by itself\n")),
                 Err(error) => {
                     complain(&format!("{container}: {error}"));
                     exit = Exit::Failed;

@@ -13,6 +13,7 @@ use super::{Exit, complain};
 use crate::clock::now;
 use crate::config::Settings;
 use crate::reconcile::{Runner, log_changes};
+use crate::report::Report;
 
 /// How soon to look again when the swarm could not be read.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(10);
@@ -60,14 +61,14 @@ async fn reconcile_for_ever(runner: &mut Runner) {
         Some(next) => info!("started; the schedule's next renewal look is at {next}"),
         None => info!("started"),
     }
-    let mut known_problems = Vec::new();
+    let mut last = Report::default();
     loop {
-        let wait = look(runner, &mut known_problems).await;
+        let wait = look(runner, &mut last).await;
         sleep(wait).await;
     }
 }
 
-async fn look(runner: &mut Runner, known_problems: &mut Vec<String>) -> Duration {
+async fn look(runner: &mut Runner, last: &mut Report) -> Duration {
     let _exclusive = match Exclusive::wait().await {
         Ok(exclusive) => exclusive,
         Err(error) => {
@@ -77,9 +78,10 @@ async fn look(runner: &mut Runner, known_problems: &mut Vec<String>) -> Duration
     };
     match runner.reconcile(&[]).await {
         Ok(report) => {
-            log_changes(known_problems, &report.problems);
-            known_problems.clone_from(&report.problems);
-            runner.look_again(&report, now())
+            log_changes(last, &report);
+            let wait = runner.look_again(&report, now());
+            *last = report;
+            wait
         }
         Err(why) => {
             error!("cannot {why}");

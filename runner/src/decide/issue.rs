@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Memory;
+use super::memory::Attempted;
 use super::plan::{Occasion, Problem, Step, WhyIssue, WhyNot};
 use crate::model::{CertificateName, Leaf, Published};
 use crate::observe::{CertificateView, ReplicaView, Snapshot, TargetView};
@@ -23,48 +24,39 @@ pub(super) fn step(
     if problem(snapshot, name, view).is_some() {
         return Step::Nothing(WhyNot::Problem);
     }
-    if view.published == Published::Missing {
-        return Step::PublishPlaceholder;
-    }
+    let attempted = Attempted::Certificate(name.clone());
+    // A person may ask earlier than a schedule or a failure would allow, but
+    // not for something else than what is missing.
     let forced = occasion.forced.contains(name);
-    let why = match why_issue(view, name, memory, occasion, now) {
-        _ if forced => WhyIssue::Forced,
-        Ok(why) => why,
-        Err(why_not) => return Step::Nothing(why_not),
-    };
-    if let Some(until) = memory
-        .held_until(name)
-        .filter(|&until| now < until && !forced)
-    {
+    let held = memory.held_until(&attempted);
+    if let Some(until) = held.filter(|&until| now < until && !forced) {
         return Step::Nothing(WhyNot::BackingOff(until));
     }
-    if !someone_can_answer(snapshot, name, now) {
-        return Step::Nothing(WhyNot::ReplicasStarting);
+    let Some(leaf) = view.published.leaf() else {
+        return Step::PublishPlaceholder;
+    };
+    let why = if leaf.placeholder {
+        WhyIssue::Placeholder
+    } else if !leaf.is_for_exactly(&view.domains) {
+        WhyIssue::NamesChanged
+    } else if forced {
+        return Step::Issue(WhyIssue::Forced);
+    } else {
+        return scheduled(memory.succeeded(&attempted), occasion, now);
+    };
+    if someone_can_answer(snapshot, name, now) {
+        Step::Issue(why)
+    } else {
+        Step::Nothing(WhyNot::ReplicasStarting)
     }
-    Step::Issue(why)
 }
 
-fn why_issue(
-    view: &CertificateView,
-    name: &CertificateName,
-    memory: &Memory,
-    occasion: &Occasion<'_>,
-    now: Timestamp,
-) -> Result<WhyIssue, WhyNot> {
-    let leaf = view.published.leaf().ok_or(WhyNot::Problem)?;
-    if leaf.placeholder {
-        return Ok(WhyIssue::Placeholder);
-    }
-    if !leaf.is_for_exactly(&view.domains) {
-        return Ok(WhyIssue::NamesChanged);
-    }
-    let due = memory
-        .asked(name)
-        .and_then(|asked| occasion.schedule.next_after(asked));
-    match due {
-        Some(at) if now < at => Err(WhyNot::AskAt(at)),
-        // Never asked by this process: a start looks as well.
-        _ => Ok(WhyIssue::Scheduled),
+/// Whether the schedule has come round since the engine was last asked and
+/// answered. A start asks as well, and so does the end of a backoff.
+fn scheduled(answered: Option<Timestamp>, occasion: &Occasion<'_>, now: Timestamp) -> Step {
+    match answered.and_then(|answered| occasion.schedule.next_after(answered)) {
+        Some(at) if now < at => Step::Nothing(WhyNot::AskAt(at)),
+        _ => Step::Issue(WhyIssue::Scheduled),
     }
 }
 
@@ -87,7 +79,8 @@ pub(super) fn problem(
     };
     // A volume that is not mounted looks like one that is new. But a new one
     // was never served from.
-    let (target, replica, leaf) = served(snapshot, name).find(|(_, _, leaf)| !leaf.placeholder)?;
+    let mut served = served(snapshot, name);
+    let (target, replica, leaf) = served.find(|(_, _, leaf)| is_it(snapshot, name, view, leaf))?;
     Some(Problem::RootLostIt {
         name: name.clone(),
         found,
@@ -95,6 +88,26 @@ pub(super) fn problem(
         replica: replica.replica.name(),
         serves: leaf.fingerprint,
     })
+}
+
+/// Whether a served leaf can be the certificate `name`, placeholders apart. A
+/// server that does not know a name answers with another certificate of its
+/// own: that one does not name it, or is published elsewhere.
+pub(super) fn is_it(
+    snapshot: &Snapshot,
+    name: &CertificateName,
+    view: &CertificateView,
+    leaf: &Leaf,
+) -> bool {
+    let names_it = view
+        .domains
+        .first()
+        .is_some_and(|domain| leaf.is_for(domain));
+    let elsewhere = snapshot.certificates.iter().any(|(other, view)| {
+        let published = view.published.leaf();
+        other != name && published.is_some_and(|it| it.fingerprint == leaf.fingerprint)
+    });
+    !leaf.placeholder && names_it && !elsewhere
 }
 
 fn served<'a>(

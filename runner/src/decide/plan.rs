@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::memory::Attempted;
 use crate::model::{
     CertificateName, DomainName, Fingerprint, LabelError, Leaf, PairError, Schedule, Target,
 };
@@ -24,6 +25,37 @@ pub(crate) struct Plan {
     pub(crate) certificates: Vec<CertificateStep>,
     pub(crate) rollouts: Vec<RolloutStep>,
     pub(crate) problems: Vec<Problem>,
+}
+
+impl Plan {
+    /// What is waited for, because it comes by itself.
+    pub(crate) fn waiting(&self) -> Vec<String> {
+        let waits = |step: &Step| *step == Step::Nothing(WhyNot::ReplicasStarting);
+        let waiting = self.certificates.iter().filter(|c| waits(&c.step));
+        waiting
+            .map(|certificate| format!("certificate {}: {}", certificate.name, certificate.step))
+            .collect()
+    }
+
+    /// The targets some of whose replicas do not serve what is published.
+    pub(crate) fn unfinished(&self) -> Vec<&str> {
+        let held = self.problems.iter().filter_map(|problem| match problem {
+            Problem::RolloutHeld { target, .. } => Some(target.as_str()),
+            _ => None,
+        });
+        let planned = self.rollouts.iter().map(|step| step.target.name.as_str());
+        planned.chain(held).collect()
+    }
+
+    /// Whether a look soon would find more to do.
+    pub(crate) fn under_way(&self) -> bool {
+        self.certificates.iter().any(|certificate| {
+            matches!(
+                certificate.step,
+                Step::PublishPlaceholder | Step::Nothing(WhyNot::ReplicasStarting)
+            )
+        })
+    }
 }
 
 /// What is to be done about one certificate.
@@ -76,10 +108,20 @@ pub(crate) enum WhyNot {
 #[derive(Debug, Serialize)]
 pub(crate) struct RolloutStep {
     pub(crate) target: Target,
-    /// What every replica must serve in the end.
+    /// What every replica must serve in the end: all that the target serves,
+    /// because a signal or a restart loads all of it.
     pub(crate) expected: Vec<Expected>,
     /// The replicas that do not: name and what they serve.
     pub(crate) stale: Vec<Stale>,
+}
+
+impl RolloutStep {
+    /// By what an attempt at this is remembered.
+    pub(crate) fn attempted(&self) -> Attempted {
+        let expected = self.expected.iter();
+        let fingerprints = expected.map(|expected| expected.leaf.fingerprint);
+        Attempted::Rollout(self.target.id.clone(), fingerprints.collect())
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -134,11 +176,25 @@ pub(crate) enum Problem {
         replica: String,
         why: String,
     },
-    #[error("certificate {name}: published but expired at {at}; it is not rolled out")]
+    #[error("certificate {name}: what is published expired at {at}")]
     Expired {
         name: CertificateName,
         at: Timestamp,
     },
+    #[error(
+        "certificate {name}: {replica} of {target} answers with another certificate ({serves}); \
+         is it configured for this name?"
+    )]
+    ServesAnother {
+        name: CertificateName,
+        target: String,
+        replica: String,
+        serves: Fingerprint,
+    },
+    #[error("service {target}: the last rollout failed; it is tried again at {until}")]
+    RolloutHeld { target: String, until: Timestamp },
+    #[error("--force {name}: not renewed now: {step}")]
+    NotForced { name: CertificateName, step: String },
     #[error(
         "--force {name}: no service asks for this certificate; known are: {}",
         if known.is_empty() { "none".to_owned() } else { known.join(", ") }

@@ -119,7 +119,8 @@ fn step(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> Ste
 
 fn asked_at(time: &str, failed: bool) -> Memory {
     let mut memory = Memory::default();
-    memory.record(&name(), time.parse().unwrap(), failed);
+    let attempted = Attempted::Certificate(name());
+    memory.record(attempted, time.parse().unwrap(), failed);
     memory
 }
 
@@ -180,8 +181,25 @@ fn a_failure_holds_back_all_but_a_person() {
         step(&world, &memory, &[]),
         Step::Nothing(WhyNot::BackingOff("2026-11-24T12:00:30Z".parse().unwrap()))
     );
+    // What is missing stays the reason: there is no lineage to renew yet.
     assert_eq!(
         step(&world, &memory, &[name()]),
+        Step::Issue(WhyIssue::Placeholder)
+    );
+}
+
+#[test]
+fn a_renewal_that_failed_is_tried_again_before_the_schedule_comes_round() {
+    let world = world(Published::Pair(leaf(1)), all(&leaf(1)));
+    let held = asked_at("2026-11-24T11:59:30Z", true);
+    assert_eq!(
+        step(&world, &held, &[]),
+        Step::Nothing(WhyNot::BackingOff("2026-11-24T12:00:30Z".parse().unwrap()))
+    );
+    let over = asked_at("2026-11-24T11:58:30Z", true);
+    assert_eq!(step(&world, &over, &[]), Step::Issue(WhyIssue::Scheduled));
+    assert_eq!(
+        step(&world, &held, &[name()]),
         Step::Issue(WhyIssue::Forced)
     );
 }
@@ -289,9 +307,109 @@ fn a_replica_that_runs_and_cannot_be_seen_is_a_problem_and_no_reason_to_touch_ot
 fn forcing_what_nobody_asks_for_names_what_is_known() {
     let world = world(Published::Pair(leaf(1)), all(&leaf(1)));
     let other = CertificateName::of(&DomainName::parse("example.com").unwrap());
-    let plan = decided(&world, &Memory::default(), &[other]);
+    let plan = decided(&world, &Memory::default(), &[]);
+    assert!(forced_in_vain(&plan, &[name()]).is_empty());
     assert_eq!(
-        plan.problems[0].to_string(),
+        forced_in_vain(&plan, &[other])[0].to_string(),
         "--force example.com: no service asks for this certificate; known are: example.org"
     );
+}
+
+/// The world with a second certificate on the same target.
+fn with_second(mut world: Snapshot, published: Published, serving: &Serving) -> Snapshot {
+    let domain = DomainName::parse("b.example.net").unwrap();
+    let second = CertificateName::of(&domain);
+    let view = &mut world.targets[0];
+    view.target.certificates.push(CertificateSpec {
+        name: second.clone(),
+        domains: vec![domain.clone()],
+        path: PathBuf::from("/etc/letsencrypt/live/b.example.net/fullchain.pem"),
+    });
+    for replica in &mut view.replicas {
+        replica.serving.insert(second.clone(), serving.clone());
+    }
+    world.certificates.insert(
+        second,
+        CertificateView {
+            domains: vec![domain],
+            published,
+        },
+    );
+    world
+}
+
+#[test]
+fn a_server_that_does_not_know_a_name_yet_has_not_lost_its_certificate() {
+    let first = world(Published::Pair(leaf(1)), all(&leaf(1)));
+    // nginx answers with its default certificate for a name it does not know.
+    let world = with_second(first, Published::Missing, &Serving::Leaf(leaf(1)));
+    let plan = decided(&world, &Memory::default(), &[]);
+    assert_eq!(plan.certificates[0].step, Step::PublishPlaceholder);
+    assert!(plan.problems.is_empty(), "{:?}", plan.problems);
+}
+
+#[test]
+fn a_name_that_is_not_configured_holds_no_other_back() {
+    let first = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    let mut second = leaf(3);
+    second.names = vec!["b.example.net".into()];
+    let world = with_second(first, Published::Pair(second), &Serving::Leaf(leaf(1)));
+    let plan = decided(&world, &Memory::default(), &[]);
+    assert_eq!(plan.rollouts.len(), 1);
+    assert_eq!(plan.rollouts[0].expected.len(), 1);
+    assert!(matches!(plan.problems[0], Problem::ServesAnother { .. }));
+}
+
+#[test]
+fn what_must_not_be_loaded_holds_back_all_that_the_same_signal_would_load() {
+    let error = PairError::Empty {
+        file: "live/b.example.net/privkey.pem".into(),
+    };
+    let first = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    let world = with_second(first, Published::Broken(error), &Serving::Leaf(leaf(1)));
+    let plan = decided(&world, &Memory::default(), &[]);
+    assert!(plan.rollouts.is_empty());
+    assert!(matches!(plan.problems[0], Problem::Broken { .. }));
+}
+
+#[test]
+fn a_rollout_that_failed_is_held_back_for_that_certificate_only() {
+    let serving = all(&leaf(1));
+    let newer = world(Published::Pair(leaf(2)), serving.clone());
+    let mut memory = Memory::default();
+    let tried = decided(&newer, &memory, &[]).rollouts[0].attempted();
+    memory.record(tried, now() - SignedDuration::from_secs(30), true);
+    let plan = decided(&newer, &memory, &[]);
+    assert!(plan.rollouts.is_empty());
+    assert!(matches!(plan.problems[0], Problem::RolloutHeld { .. }));
+    assert_eq!(plan.unfinished(), ["patch_loadbalancer"]);
+    let newest = world(Published::Pair(leaf(3)), serving);
+    assert_eq!(decided(&newest, &memory, &[]).rollouts.len(), 1);
+}
+
+#[test]
+fn an_expired_certificate_is_told_and_renewed() {
+    let mut old = leaf(1);
+    old.not_after = now() - SignedDuration::from_secs(1);
+    let world = world(Published::Pair(old.clone()), all(&old));
+    let plan = decided(&world, &Memory::default(), &[]);
+    assert!(matches!(plan.problems[0], Problem::Expired { .. }));
+    assert_eq!(plan.certificates[0].step, Step::Issue(WhyIssue::Scheduled));
+}
+
+#[test]
+fn all_are_served_only_if_every_wanted_replica_was_seen() {
+    let served = |serving| all_served(&world(Published::Pair(leaf(1)), serving));
+    assert!(served(all(&leaf(1))));
+    assert!(!served([
+        Serving::Leaf(leaf(1)),
+        Serving::Leaf(leaf(1)),
+        starting()
+    ]));
+    assert!(!served([(); 3].map(|()| Serving::Leaf(leaf(2)))));
+    let mut fewer = world(Published::Pair(leaf(1)), all(&leaf(1)));
+    fewer.targets[0].replicas.pop();
+    assert!(!all_served(&fewer));
+    fewer.targets.clear();
+    assert!(!all_served(&fewer), "no target proves nothing");
 }

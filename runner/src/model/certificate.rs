@@ -30,6 +30,17 @@ pub(crate) struct Leaf {
 }
 
 impl Leaf {
+    /// Whether the certificate names this domain, itself or by a wildcard.
+    pub(crate) fn is_for(&self, domain: &DomainName) -> bool {
+        let domain = domain.as_str();
+        let wildcard = domain
+            .split_once('.')
+            .map(|(_, parent)| format!("*.{parent}"));
+        self.names
+            .iter()
+            .any(|name| name == domain || wildcard.as_ref() == Some(name))
+    }
+
     /// Whether the certificate names exactly these domains.
     pub(crate) fn is_for_exactly(&self, domains: &[DomainName]) -> bool {
         let mut wanted: Vec<&str> = domains.iter().map(DomainName::as_str).collect();

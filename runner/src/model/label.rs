@@ -8,7 +8,10 @@ use super::{CertificateName, CertificateSpec, DomainName, Strategy, parse_durati
 /// A label that does not parse. It takes its own certificate or service out;
 /// everything else goes on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
-#[error("service {service}: label {label}={value:?}: expected {expected}")]
+#[error(
+    "service {service}: label {label}={value:?}: expected {expected}; everything \
+     else goes on"
+)]
 pub(crate) struct LabelError {
     pub(crate) service: String,
     pub(crate) label: String,
@@ -336,7 +339,7 @@ mod tests {
             ("rollover.domains.bad", "example.com,../etc"),
         ]);
         assert_eq!(parsed.unwrap().certificates.len(), 1);
-        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.domains.bad="example.com,../etc": expected a comma list of domain names; "../etc" is not a domain name (each part between dots has 1 to 63 characters)"#);
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.domains.bad="example.com,../etc": expected a comma list of domain names; "../etc" is not a domain name (each part between dots has 1 to 63 characters); everything else goes on"#);
     }
 
     #[test]
@@ -354,13 +357,13 @@ mod tests {
         ]);
         assert!(parsed.is_none());
         insta::assert_snapshot!(errors.join("\n"), @r#"
-        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.test, rollover.path, rollover.probe, rollover.delay, rollover.parallelism
-        service web: label rollover.path="live/fullchain.pem": expected the absolute path of the chain inside the replica
-        service web: label rollover.probe="https": expected a TCP port, such as 443
-        service web: label rollover.strategy="reload": expected signal or restart
-        service web: label rollover.signal="please": expected a signal's name, such as HUP
-        service web: label rollover.delay="30": expected a duration, such as 30s or 1m30s
-        service web: label rollover.parallelism="0": expected a number of replicas, 1 or more
+        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.test, rollover.path, rollover.probe, rollover.delay, rollover.parallelism; everything else goes on
+        service web: label rollover.path="live/fullchain.pem": expected the absolute path of the chain inside the replica; everything else goes on
+        service web: label rollover.probe="https": expected a TCP port, such as 443; everything else goes on
+        service web: label rollover.strategy="reload": expected signal or restart; everything else goes on
+        service web: label rollover.signal="please": expected a signal's name, such as HUP; everything else goes on
+        service web: label rollover.delay="30": expected a duration, such as 30s or 1m30s; everything else goes on
+        service web: label rollover.parallelism="0": expected a number of replicas, 1 or more; everything else goes on
         "#);
     }
 }

@@ -23,8 +23,9 @@ impl Own {
     /// Looks at the container in which this process runs.
     ///
     /// # Errors
-    /// When the engine does not answer. A process outside of a container, or
-    /// in one of another engine, is no error: `Ok(None)`.
+    /// When the engine does not answer, or does not know the container: what
+    /// the runner mounts could then not be given to certbot's container. A
+    /// process outside of a container is no error: `Ok(None)`.
     pub(crate) async fn look(docker: &Docker) -> Result<Option<Self>, String> {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let Some(id) = container_id(&mounts) else {
@@ -32,7 +33,10 @@ impl Own {
         };
         match docker.inspect_container(&id, None).await {
             Ok(container) => Ok(Some(Self::from(container))),
-            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) if is_not_found(&error) => Err(format!(
+                "the engine does not know it ({id}); the runner and its --docker-host / \
+                 ROLLOVER_DOCKER_HOST must be on the same node"
+            )),
             Err(error) => Err(describe(&error)),
         }
     }

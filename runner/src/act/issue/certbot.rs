@@ -17,7 +17,7 @@ use bollard::query_parameters::{
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::{StreamExt, TryStreamExt};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::Request;
@@ -30,6 +30,8 @@ use crate::observe::own::Own;
 const ROOT: &str = "/etc/letsencrypt";
 const LABEL_ENGINE: &str = "rollover.engine";
 const LABEL_CERTIFICATE: &str = "rollover.certificate";
+/// What it printed lies on this node; a log that takes longer is not coming.
+const TO_READ_LOGS: Duration = Duration::from_secs(10);
 /// How much of what it printed is kept for a message.
 const LOG_LINES: usize = 12;
 
@@ -72,16 +74,34 @@ pub(super) async fn run(
     request: &Request<'_>,
 ) -> Result<(), CertbotError> {
     let docker = &manager.docker;
-    let container = match adopt(docker, request.name.as_str()).await? {
-        Some(running) => {
-            info!(certificate = %request.name, "waiting for certbot, started by an earlier runner");
-            running
+    if let Some(running) = adopt(docker, request.name.as_str()).await? {
+        info!(certificate = %request.name, "waiting for certbot, started by an earlier runner");
+        let ended = wait_for_its_end(docker, settings, &running).await;
+        // It was asked for what was due then, not for what a person wants now.
+        if request.why != WhyIssue::Forced {
+            return ended;
         }
-        None => start(docker, settings, own, request).await?,
-    };
-    let ended = timeout(settings.certbot_timeout, exit_code(docker, &container)).await;
-    let said = log(docker, &container).await;
-    remove(docker, &container).await;
+    }
+    let container = timeout(
+        settings.certbot_timeout,
+        start(docker, settings, own, request),
+    )
+    .await
+    .map_err(|_| CertbotError::Pull {
+        image: settings.certbot_image.clone(),
+        why: format!("not done within {} s", settings.certbot_timeout.as_secs()),
+    })??;
+    wait_for_its_end(docker, settings, &container).await
+}
+
+async fn wait_for_its_end(
+    docker: &Docker,
+    settings: &Settings,
+    container: &str,
+) -> Result<(), CertbotError> {
+    let ended = timeout(settings.certbot_timeout, exit_code(docker, container)).await;
+    let said = log(docker, container).await;
+    remove(docker, container).await;
     match ended {
         Ok(Ok(0)) => Ok(()),
         Ok(Ok(code)) => Err(CertbotError::Failed {
@@ -282,6 +302,7 @@ async fn log(docker: &Docker, container: &str) -> String {
     docker
         .logs(container, Some(options))
         .filter_map(|line| async { line.ok().map(|line| line.to_string()) })
+        .take_until(sleep(TO_READ_LOGS))
         .collect()
         .await
 }

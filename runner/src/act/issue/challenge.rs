@@ -1,6 +1,7 @@
 //! Whether the answer to an HTTP-01 challenge would arrive.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::http::exchange;
 
 /// Where RFC 8555 (section 8.3) has an authority look.
 const PATH: &str = ".well-known/acme-challenge";
+/// The trial file. No authority asks for it.
+const NAME: &str = "rollover-trial";
 /// The port that HTTP-01 is bound to.
 const PORT: u16 = 80;
 /// A volume may show a new file later on other nodes; two seconds are usual
@@ -50,7 +53,7 @@ pub(crate) async fn check_path(
         async move {
             let what = format!("{replica} answers on /{PATH}/ from the shared volume");
             until(what, DEADLINE, INTERVAL, async || {
-                match ask(address, &trial.token).await {
+                match ask(address, &trial.content).await {
                     Ok(()) => Seen::Done(()),
                     Err(why) => Seen::NotYet(why),
                 }
@@ -65,23 +68,24 @@ pub(crate) async fn check_path(
 /// A file in the webroot that goes away with this value.
 struct Trial {
     file: PathBuf,
-    token: String,
+    content: String,
 }
 
 impl Trial {
     fn write(root: &Path) -> Result<Self, ChallengeError> {
         let directory = root.join(WEBROOT).join(PATH);
-        // One name, so that a crash leaves one file and not many. What is in
-        // it says whose it is; the authority never asks for it.
-        let token = "rollover-trial".to_owned();
-        let file = directory.join(&token);
+        // One name, so that a crash leaves one file and not many; but another
+        // content each time, so that what an earlier one left is not taken for
+        // this one.
+        let file = directory.join(NAME);
+        let content = format!("{:016x}", RandomState::new().hash_one(NAME));
         fs::create_dir_all(&directory)
-            .and_then(|()| fs::write(&file, &token))
+            .and_then(|()| fs::write(&file, &content))
             .map_err(|source| ChallengeError::Write {
                 file: file.clone(),
                 source,
             })?;
-        Ok(Self { file, token })
+        Ok(Self { file, content })
     }
 }
 
@@ -92,9 +96,9 @@ impl Drop for Trial {
     }
 }
 
-async fn ask(address: SocketAddr, token: &str) -> Result<(), String> {
-    let asked = format!("http://{address}/{PATH}/{token}");
-    let request = Request::get(format!("/{PATH}/{token}"))
+async fn ask(address: SocketAddr, content: &str) -> Result<(), String> {
+    let asked = format!("http://{address}/{PATH}/{NAME}");
+    let request = Request::get(format!("/{PATH}/{NAME}"))
         .header("Host", address.ip().to_string())
         .body(Full::<Bytes>::default())
         .map_err(|error| error.to_string())?;
@@ -107,7 +111,7 @@ async fn ask(address: SocketAddr, token: &str) -> Result<(), String> {
             .map_err(|error| error.to_string())
     };
     match timeout(ANSWER, answer).await {
-        Ok(Ok((StatusCode::OK, body))) if body == token.as_bytes() => Ok(()),
+        Ok(Ok((StatusCode::OK, body))) if body == content.as_bytes() => Ok(()),
         Ok(Ok((status, _))) => Err(format!(
             "GET {asked}: expected the trial file, got {status}"
         )),

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::config::Settings;
 use crate::decide::WhyIssue;
 use crate::docker::Manager;
-use crate::model::{CertificateName, DomainName, PairError, Published};
+use crate::model::{CertificateName, DomainName, Leaf, PairError, Published};
 use crate::observe::files;
 use crate::observe::own::Own;
 
@@ -45,6 +45,11 @@ pub(crate) enum IssueCause {
     Broken(PairError),
     #[error("certbot succeeded, but nothing is published under live/{0}")]
     Nothing(CertificateName),
+    #[error(
+        "certbot succeeded, but what is published is not what was asked for (it is for {0}); does \
+         its container see the same volume?"
+    )]
+    WithoutEffect(String),
 }
 
 /// Has the engine obtain or renew a certificate, and reads what it published.
@@ -82,8 +87,19 @@ pub(crate) async fn issue(
             let cause = IssueCause::Nothing(request.name.clone());
             Err(failed("read what was issued")(cause))
         }
+        Published::Pair(leaf) if without_effect(&leaf, request) => {
+            let cause = IssueCause::WithoutEffect(leaf.names.join(", "));
+            Err(failed("read what was issued")(cause))
+        }
         published => Ok(published),
     }
+}
+
+/// Whether the engine ended well and yet did not do what it was asked for: it
+/// wrote elsewhere, or got other names. Not to be taken for a success, which
+/// would be tried again at once, and spend an authority's limit.
+fn without_effect(leaf: &Leaf, request: &Request<'_>) -> bool {
+    leaf.placeholder || !leaf.is_for_exactly(request.domains)
 }
 
 fn step_name(why: WhyIssue) -> &'static str {

@@ -13,7 +13,7 @@ use crate::model::Strategy;
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 
-pub(crate) use signal::{ORDER_VARIABLE, Order, OrderedCertificate};
+pub(crate) use signal::{ORDER_VARIABLE, Order, OrderedCertificate, remove_leftovers};
 pub(crate) use verify::Verified;
 
 /// A finished rollout.
@@ -50,9 +50,11 @@ pub(crate) enum RolloutCause {
     #[error("the job that signals failed; {0}")]
     Job(String),
     #[error(
-        "an update of the service is already running, started by somebody else; it is waited for"
+        "swarm has stopped an earlier update ({state}: {message}); finish it or roll it back first"
     )]
-    UpdateRunning,
+    UpdateStuck { state: String, message: String },
+    #[error("not begun, because a restart would take one more replica away: {0}")]
+    Down(String),
     #[error("the update ended as {state}: {message}; {tasks}")]
     UpdateFailed {
         state: String,

@@ -38,21 +38,55 @@ pub(super) async fn run(
 ) -> Result<Verified, RolloutCause> {
     let path = format!("/services/{}", step.target.id);
     let service = manager.raw.get(&path).await?;
-    if state(&service) == "updating" {
-        return Err(RolloutCause::UpdateRunning);
-    }
     let mut watch = Watch::new(manager, own, step);
-    let version = &service["Version"]["Index"];
-    // The version makes this a compare-and-swap: a change by somebody else in
-    // between is refused, not written over.
-    let update = format!("{path}/update?version={version}&registryAuthFrom=spec");
-    manager
-        .raw
-        .post(&update, &forced(service["Spec"].clone(), pace))
-        .await?;
-    info!(service = step.target.name, "restarting every replica");
+    match ready(&service, &watch.down().await?)? {
+        Ready::Underway => info!(
+            service = step.target.name,
+            "an update is under way already; it is followed"
+        ),
+        Ready::Yes => {
+            let version = &service["Version"]["Index"];
+            // The version makes this a compare-and-swap: a change by somebody
+            // else in between is refused, not written over.
+            let update = format!("{path}/update?version={version}&registryAuthFrom=spec");
+            let spec = forced(service["Spec"].clone(), pace);
+            manager.raw.post(&update, &spec).await?;
+            info!(service = step.target.name, "restarting every replica");
+        }
+    }
     follow(manager, &path, step, pace, &mut watch).await?;
     verify(&mut watch).await
+}
+
+/// Whether an update may be started.
+#[derive(Debug, PartialEq, Eq)]
+enum Ready {
+    Yes,
+    /// One runs: ours, from before a crash, or somebody else's. Its tasks read
+    /// the new files too.
+    Underway,
+}
+
+/// Looks before it restarts anything: a forced update wipes out that swarm has
+/// paused an earlier one, and goes on to the next replica. With one replica
+/// down already, each attempt would take another.
+fn ready(service: &Value, down: &[String]) -> Result<Ready, RolloutCause> {
+    match state(service) {
+        "updating" => Ok(Ready::Underway),
+        stuck @ ("paused" | "rollback_paused" | "rollback_started") => {
+            Err(RolloutCause::UpdateStuck {
+                state: stuck.to_owned(),
+                message: message(service),
+            })
+        }
+        _ if !down.is_empty() => Err(RolloutCause::Down(down.join("; "))),
+        _ => Ok(Ready::Yes),
+    }
+}
+
+fn message(service: &Value) -> String {
+    let message = service["UpdateStatus"]["Message"].as_str();
+    message.unwrap_or_default().to_owned()
 }
 
 /// The specification with its restart counter raised and the pace set; all
@@ -80,22 +114,28 @@ async fn follow(
     pace: &Pace,
     watch: &mut Watch<'_>,
 ) -> Result<(), RolloutCause> {
-    let replicas = u32::try_from(step.stale.len()).unwrap_or(u32::MAX).max(1);
+    // All of them are restarted, not only those that are stale.
+    let replicas = step
+        .target
+        .desired
+        .unwrap_or(0)
+        .max(step.stale.len() as u64);
+    let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
     let limit = (FOR_EACH_REPLICA + pace.delay).saturating_mul(replicas);
     let end = Instant::now() + limit;
     loop {
         // Each look notes when a replica was first seen with the new one.
-        let look = watch.look().await?;
-        let service = manager.raw.get(path).await?;
+        // That the swarm cannot be read for a moment ends nothing.
+        let look = watch.look().await;
+        let service = manager.raw.get(path).await.unwrap_or_default();
         match state(&service) {
             "completed" => return Ok(()),
             // A new update has no state until swarm takes it up.
             "updating" | "" => {}
             other => {
-                let message = service["UpdateStatus"]["Message"].as_str();
                 return Err(RolloutCause::UpdateFailed {
                     state: other.to_owned(),
-                    message: message.unwrap_or_default().to_owned(),
+                    message: message(&service),
                     tasks: states(manager, step).await?,
                 });
             }
@@ -103,9 +143,11 @@ async fn follow(
         if Instant::now() >= end {
             return Err(RolloutCause::NotServed {
                 seconds: limit.as_secs(),
-                still: look
-                    .err()
-                    .unwrap_or_else(|| "the update goes on".to_owned()),
+                still: match look {
+                    Ok(Err(still)) => still,
+                    Ok(Ok(_)) => "the update goes on".to_owned(),
+                    Err(error) => error.to_string(),
+                },
             });
         }
         sleep(INTERVAL).await;
@@ -140,6 +182,32 @@ async fn verify(watch: &mut Watch<'_>) -> Result<Verified, RolloutCause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_restarted_over_an_update_that_swarm_gave_up() {
+        for state in ["paused", "rollback_paused", "rollback_started"] {
+            let service = json!({"UpdateStatus": {"State": state, "Message": "why"}});
+            let error = ready(&service, &[]).unwrap_err().to_string();
+            assert!(error.contains(state) && error.contains("why"), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_restarted_while_a_replica_is_down() {
+        let service = json!({"UpdateStatus": {"State": "completed"}});
+        let down = ["replica 2 on node-2: swarm says starting".to_owned()];
+        let error = ready(&service, &down).unwrap_err().to_string();
+        assert!(error.contains("replica 2 on node-2"), "{error}");
+        assert_eq!(ready(&service, &[]).unwrap(), Ready::Yes);
+        assert_eq!(ready(&json!({}), &[]).unwrap(), Ready::Yes);
+    }
+
+    #[test]
+    fn an_update_that_runs_is_followed() {
+        let service = json!({"UpdateStatus": {"State": "updating"}});
+        let down = ["replica 2 on node-2: being replaced".to_owned()];
+        assert_eq!(ready(&service, &down).unwrap(), Ready::Underway);
+    }
 
     #[test]
     fn a_forced_update_changes_the_counter_and_the_pace_and_nothing_else() {

@@ -2,7 +2,7 @@
 //! the target may run, and there does what its [`Order`] says
 //! (see `agent.rs`). Swarm itself cannot signal a service (moby/moby#27081).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use bollard::models::{
     Mount, MountType, ServiceSpec, ServiceSpecMode, TaskSpec, TaskSpecContainerSpec,
     TaskSpecPlacement, TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum, TaskState,
 };
-use bollard::query_parameters::{ListTasksOptionsBuilder, LogsOptionsBuilder};
+use bollard::query_parameters::{
+    ListServicesOptionsBuilder, ListTasksOptionsBuilder, LogsOptionsBuilder,
+};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
@@ -18,7 +20,6 @@ use tracing::{info, warn};
 
 use super::RolloutCause;
 use super::verify::{INTERVAL, Verified, Watch};
-use crate::act::hold::{self, HoldPoint};
 use crate::config::Settings;
 use crate::decide::RolloutStep;
 use crate::docker::{Manager, describe, is_not_found};
@@ -27,14 +28,18 @@ use crate::observe::own::Own;
 
 /// Where every node's engine listens, and where the agent looks for it.
 const SOCKET: &str = "/var/run/docker.sock";
+/// By which the jobs are known.
+const JOB_LABEL: &str = "rollover.job";
+const TO_READ_LOGS: Duration = Duration::from_secs(10);
 /// How the order reaches the agent. There is nothing secret in it.
 pub(crate) const ORDER_VARIABLE: &str = "ROLLOVER_AGENT_ORDER";
 
 /// What the agent is to do on its node.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
-    /// The service whose containers on this node are meant.
-    pub(crate) service: String,
+    /// The tasks whose containers are meant, wherever they are. One that is
+    /// replaced meanwhile needs no signal: its successor reads the new files.
+    pub(crate) tasks: BTreeSet<String>,
     /// What each container must see before it is signalled.
     pub(crate) certificates: Vec<OrderedCertificate>,
     /// The command to run in each container first; empty for none.
@@ -66,7 +71,7 @@ impl Order {
             })
         });
         Self {
-            service: step.target.id.clone(),
+            tasks: step.stale.iter().map(|stale| stale.task.clone()).collect(),
             certificates: ordered.collect(),
             test: test.to_vec(),
             signal: signal.to_owned(),
@@ -101,7 +106,6 @@ pub(super) async fn run(
         .await
         .map_err(engine("create the job that signals"))?;
     info!(service = step.target.name, job, "signalling every replica");
-    hold::at(HoldPoint::Signalled, &settings.hold_at).await;
     let verified = watch_to_the_end(manager, &job, &mut watch, settings.signal_timeout).await?;
     if let Err(error) = remove(manager, &job).await {
         // Every replica serves it; that the job stays is untidy, no failure.
@@ -118,11 +122,13 @@ async fn watch_to_the_end(
 ) -> Result<Verified, RolloutCause> {
     let end = Instant::now() + limit;
     loop {
-        let still = match watch.look().await? {
-            Ok(verified) => return Ok(verified),
-            Err(still) => still,
+        // That the swarm cannot be read for a moment is no end: the job goes on.
+        let still = match watch.look().await {
+            Ok(Ok(verified)) => return Ok(verified),
+            Ok(Err(still)) => still,
+            Err(error) => error.to_string(),
         };
-        if let Some(why) = failure(manager, job).await? {
+        if let Ok(Some(why)) = failure(manager, job).await {
             return Err(RolloutCause::Job(why));
         }
         if Instant::now() >= end {
@@ -143,7 +149,7 @@ fn job_name(target: &str) -> String {
 }
 
 fn specification(job: &str, image: String, step: &RolloutStep, order: &Order) -> ServiceSpec {
-    let mut labels = HashMap::from([("rollover.job".to_owned(), "signal".to_owned())]);
+    let mut labels = HashMap::from([(JOB_LABEL.to_owned(), "signal".to_owned())]);
     if let Some(stack) = &step.target.stack {
         // So that `docker stack rm` takes it along.
         labels.insert("com.docker.stack.namespace".to_owned(), stack.clone());
@@ -221,13 +227,33 @@ async fn said(manager: &Manager, job: &str) -> String {
         .stdout(true)
         .stderr(true)
         .build();
+    // It waits for nodes that are away, for as long as they are.
+    let end = sleep(TO_READ_LOGS);
     let lines: Vec<String> = manager
         .docker
         .service_logs(job, Some(options))
         .filter_map(|line| async { line.ok().map(|line| line.to_string().trim().to_owned()) })
+        .take_until(end)
         .collect()
         .await;
     lines.join("; ")
+}
+
+/// Removes the jobs of rollouts that failed and that nothing waits for any
+/// more: all but those of `unfinished` targets.
+pub(crate) async fn remove_leftovers(manager: &Manager, unfinished: &[&str]) {
+    let kept: Vec<String> = unfinished.iter().map(|target| job_name(target)).collect();
+    let filters = HashMap::from([("label", vec![JOB_LABEL])]);
+    let options = ListServicesOptionsBuilder::default()
+        .filters(&filters)
+        .build();
+    let jobs = manager.docker.list_services(Some(options)).await;
+    let names = jobs.into_iter().flatten().filter_map(|job| job.spec?.name);
+    for job in names.filter(|name| !kept.contains(name)) {
+        if let Err(error) = remove(manager, &job).await {
+            warn!(job, "the job of an earlier rollout stays behind: {error}");
+        }
+    }
 }
 
 async fn remove(manager: &Manager, job: &str) -> Result<(), RolloutCause> {

@@ -79,7 +79,8 @@ impl<'a> Watch<'a> {
                 }
             }
         }
-        let wanted = self.step.target.desired.unwrap_or(0);
+        // At least one: no replica at all proves nothing.
+        let wanted = self.step.target.desired.unwrap_or(1).max(1);
         if (replicas.len() as u64) < wanted {
             still.push(format!("{} of {wanted} replicas exist", replicas.len()));
         }
@@ -87,6 +88,23 @@ impl<'a> Watch<'a> {
             return Ok(Err(still.join("; ")));
         }
         Ok(Ok(self.verified(&replicas)))
+    }
+
+    /// The replicas that do not run or cannot be seen, and why.
+    pub(super) async fn down(&self) -> Result<Vec<String>, SwarmError> {
+        let replicas = replicas_of(self.manager, &self.step.target, self.own).await?;
+        let unseen = |view: &ReplicaView| {
+            view.serving.values().find_map(|serving| match serving {
+                Serving::Unreachable(why) => Some(format!("{}: {why}", view.replica.name())),
+                Serving::Leaf(_) => None,
+            })
+        };
+        let mut down: Vec<String> = replicas.iter().filter_map(unseen).collect();
+        let wanted = self.step.target.desired.unwrap_or(0);
+        if (replicas.len() as u64) < wanted {
+            down.push(format!("{} of {wanted} replicas exist", replicas.len()));
+        }
+        Ok(down)
     }
 
     /// Notes what `replica` serves; `Some(why)` when it is not what is expected.
