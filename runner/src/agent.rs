@@ -1,5 +1,9 @@
 //! What the global job does on one node: for each local container of the
-//! target, wait until it sees the published pair, run the test command, signal.
+//! target, wait until it sees the published pair, run the test command, wait for
+//! the canary if it is another one, signal it or run its command.
+
+mod exec;
+pub(crate) mod look;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -7,22 +11,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::container::LogOutput;
 use bollard::errors::Error;
-use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::ContainerSummaryStateEnum;
 use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder,
     KillContainerOptionsBuilder, ListContainersOptionsBuilder,
 };
+use futures_util::TryStreamExt;
 use futures_util::future::join_all;
-use futures_util::{StreamExt, TryStreamExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::act::rollout::{Order, OrderedCertificate};
+use self::exec::{Ended, exec};
+use crate::act::rollout::{Order, OrderedCanary, OrderedCertificate};
 use crate::act::wait::{Seen, TimedOut, until};
 use crate::docker::{describe, is_not_found};
-use crate::model::{Named, Pair};
+use crate::model::{Named, Pair, Serving, Tell};
+use crate::observe::probe::{Question, probe};
 
 /// The label by which Docker names the task of a container.
 const TASK: &str = "com.docker.swarm.task.id";
@@ -39,23 +43,18 @@ pub(crate) enum AgentError {
     Engine { what: &'static str, why: String },
     #[error(transparent)]
     NotThere(#[from] TimedOut),
-    #[error("the test command `{command}` does not end, so no signal was sent")]
-    TestHangs { command: String },
-    #[error(
-        "the test command `{command}` failed with exit code {code}, so no signal was sent: {said}"
-    )]
-    Test {
-        command: String,
-        code: i64,
-        said: String,
-    },
+    #[error("the test command {0}, so the container was not told")]
+    Test(String),
+    #[error("the command {0}")]
+    Reload(String),
 }
 
 /// What became of a container.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Done {
-    Signalled,
-    /// It ended by itself before it could be signalled.
+    /// It was signalled, or its command has succeeded.
+    Told,
+    /// It ended by itself before it could be told.
     Gone,
 }
 
@@ -87,11 +86,12 @@ pub(crate) async fn carry_out(
             .filter(|task| order.tasks.contains(*task))?;
         let name = labels.get("com.docker.swarm.task.name").unwrap_or(task);
         let id = container.id.filter(|_| runs)?;
-        Some((name.clone(), id))
+        Some((name.clone(), task.clone(), id))
     });
     let end = Instant::now() + Duration::from_secs(order.patience);
-    let work = meant.map(|(name, id)| async move {
-        let result = match signal(docker, &id, order, end).await {
+    let work = meant.map(|(name, task, id)| async move {
+        let waits_for = order.canary.as_ref().filter(|canary| canary.task != task);
+        let result = match tell(docker, &id, order, waits_for, end).await {
             // Whoever was replaced meanwhile needs no signal.
             Err(_) if !runs(docker, &id).await => Ok(Done::Gone),
             result => result,
@@ -108,10 +108,13 @@ async fn runs(docker: &Docker, container: &str) -> bool {
     }
 }
 
-async fn signal(
+/// Tells one container to load its certificates anew, once it sees them, its
+/// test has passed, and the canary that it waits for serves them.
+async fn tell(
     docker: &Docker,
     container: &str,
     order: &Order,
+    canary: Option<&OrderedCanary>,
     end: Instant,
 ) -> Result<Done, AgentError> {
     for certificate in &order.certificates {
@@ -130,21 +133,60 @@ async fn signal(
         .await?;
     }
     if !order.test.is_empty() {
-        let patience = end.saturating_duration_since(Instant::now());
-        timeout(patience, test(docker, container, &order.test))
-            .await
-            .map_err(|_| AgentError::TestHangs {
-                command: order.test.join(" "),
-            })??;
+        let passed = succeeds(docker, container, &order.test, end).await;
+        passed.map_err(AgentError::Test)?;
     }
+    if let Some(canary) = canary {
+        proved(canary, &order.certificates, end).await?;
+    }
+    match &order.tell {
+        Tell::Signal(signal) => kill(docker, container, signal).await?,
+        Tell::Exec(command) => {
+            let reloaded = succeeds(docker, container, command, end).await;
+            reloaded.map_err(AgentError::Reload)?;
+        }
+    }
+    Ok(Done::Told)
+}
+
+/// Waits until the canary serves every certificate.
+async fn proved(
+    canary: &OrderedCanary,
+    certificates: &[OrderedCertificate],
+    end: Instant,
+) -> Result<(), AgentError> {
+    let what = format!(
+        "not told: {}, which goes first, serves what is published",
+        canary.replica
+    );
+    let patience = end.saturating_duration_since(Instant::now());
+    until(what, patience, INTERVAL, async || {
+        for certificate in certificates {
+            let question = Question {
+                domain: &certificate.domain,
+                probe: canary.probe,
+                kind: Some(certificate.kind),
+            };
+            match probe(canary.address, question).await {
+                Serving::Leaf(leaf) if leaf.fingerprint == certificate.fingerprint => {}
+                Serving::Leaf(leaf) => {
+                    return Seen::NotYet(format!("it still serves {}", leaf.fingerprint.short()));
+                }
+                Serving::Unreachable(why) => return Seen::NotYet(why),
+            }
+        }
+        Seen::Done(())
+    })
+    .await?;
+    Ok(())
+}
+
+async fn kill(docker: &Docker, container: &str, signal: &str) -> Result<(), AgentError> {
     let options = KillContainerOptionsBuilder::default()
-        .signal(&order.signal)
+        .signal(signal)
         .build();
-    docker
-        .kill_container(container, Some(options))
-        .await
-        .map_err(failed("signal the container"))?;
-    Ok(Done::Signalled)
+    let killed = docker.kill_container(container, Some(options)).await;
+    killed.map_err(failed("signal the container"))
 }
 
 /// Whether the container sees the published chain, whole, with its key.
@@ -153,14 +195,24 @@ async fn sees(
     container: &str,
     certificate: &OrderedCertificate,
 ) -> Result<(), String> {
-    let key = certificate.chain.with_file_name("privkey.pem");
-    let (chain_file, key_file) = (
-        certificate.chain.display().to_string(),
-        key.display().to_string(),
-    );
-    let chain_content = read(docker, container, &certificate.chain).await?;
+    let pair = pair_in(docker, container, &certificate.chain).await?;
+    if pair.leaf.fingerprint == certificate.fingerprint {
+        return Ok(());
+    }
+    Err(format!(
+        "{} still is {}",
+        certificate.chain.display(),
+        pair.leaf.fingerprint.short()
+    ))
+}
+
+/// The pair that the container sees: `chain`, and its key beside it.
+async fn pair_in(docker: &Docker, container: &str, chain: &Path) -> Result<Pair, String> {
+    let key = chain.with_file_name("privkey.pem");
+    let (chain_file, key_file) = (chain.display().to_string(), key.display().to_string());
+    let chain_content = read(docker, container, chain).await?;
     let key_content = read(docker, container, &key).await?;
-    let pair = Pair::check(
+    Pair::check(
         &Named {
             file: &chain_file,
             content: &chain_content,
@@ -170,14 +222,7 @@ async fn sees(
             content: &key_content,
         },
     )
-    .map_err(|error| error.to_string())?;
-    if pair.leaf.fingerprint == certificate.fingerprint {
-        return Ok(());
-    }
-    Err(format!(
-        "{chain_file} still is {}",
-        pair.leaf.fingerprint.short()
-    ))
+    .map_err(|error| error.to_string())
 }
 
 /// A file as the container sees it, through its mounts; links are followed
@@ -245,41 +290,27 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-async fn test(docker: &Docker, container: &str, command: &[String]) -> Result<(), AgentError> {
-    let options = CreateExecOptions {
-        cmd: Some(command.to_vec()),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        ..CreateExecOptions::default()
-    };
-    let exec = docker
-        .create_exec(container, options)
-        .await
-        .map_err(failed("prepare the test command"))?;
-    let started = docker
-        .start_exec(&exec.id, None)
-        .await
-        .map_err(failed("start the test command"))?;
-    let mut said = String::new();
-    if let StartExecResults::Attached { mut output, .. } = started {
-        while let Some(Ok(line)) = output.next().await {
-            if let LogOutput::StdOut { message } | LogOutput::StdErr { message } = line {
-                said.push_str(&String::from_utf8_lossy(&message));
-            }
-        }
+/// Runs a command in a container to a good end; how else it ended, in words.
+async fn succeeds(
+    docker: &Docker,
+    container: &str,
+    command: &[String],
+    end: Instant,
+) -> Result<(), String> {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let patience = end.saturating_duration_since(Instant::now());
+    let Ended {
+        code,
+        stdout,
+        stderr,
+    } = exec(docker, container, &words, patience).await?;
+    if code == 0 {
+        return Ok(());
     }
-    let ended = docker
-        .inspect_exec(&exec.id)
-        .await
-        .map_err(failed("read the test command's result"))?;
-    match ended.exit_code {
-        Some(0) => Ok(()),
-        code => Err(AgentError::Test {
-            command: command.join(" "),
-            code: code.unwrap_or(-1),
-            said: said.split_whitespace().collect::<Vec<_>>().join(" "),
-        }),
-    }
+    let said = format!("{stdout} {stderr}");
+    let said: Vec<&str> = said.split_whitespace().collect();
+    let (command, said) = (words.join(" "), said.join(" "));
+    Err(format!("`{command}` failed with exit code {code}: {said}"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::act::step::HoldAt;
 use crate::model::{Schedule, ScheduleError, parse_duration};
 
 /// The webroot for challenges, below the certificate root: one volume to
@@ -140,8 +141,14 @@ pub(crate) struct Settings {
 
     /// Stop for ever at the named step, so that a test can break something
     /// just then
-    #[arg(long, env = "ROLLOVER_HOLD_AT", hide = true, default_value = "")]
-    pub(crate) hold_at: String,
+    #[arg(long, env = "ROLLOVER_HOLD_AT", value_name = "STEP", hide = true,
+          default_value = "", value_parser = HoldAt::parser())]
+    pub(crate) hold_at: HoldAt,
+
+    /// How far the runner takes its clock to be ahead
+    #[arg(long, env = "ROLLOVER_CLOCK_AHEAD", value_name = "DURATION", hide = true,
+          default_value = "0s", value_parser = parse_duration)]
+    pub(crate) clock_ahead: Duration,
 }
 
 /// What obtains certificates.

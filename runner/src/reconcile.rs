@@ -1,20 +1,25 @@
 //! One reconcile: look, decide, act, and say when to look again. It takes no
 //! hint of what has changed; a crash anywhere is just another start.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
-use crate::act::hold::{self, HoldPoint};
-use crate::act::issue::{self, Request};
-use crate::act::rollout::{remove_leftovers, roll_out};
+use crate::act::issue::{self, CHALLENGE_PORT, PlaceholderError, Request};
+use crate::act::rollout::{
+    RolloutError, RolloutOutcome, collect_secrets, remove_leftovers, roll_out,
+};
+use crate::act::step::{About, NamedStep};
+use crate::ahead::Ahead;
 use crate::clock::now;
 use crate::config::Settings;
+use crate::daemon::{Teller, Work};
 use crate::decide::{
     Attempted, CertificateStep, Memory, Occasion, Plan, RolloutStep, Step, WhyIssue, all_served,
-    decide, forced_in_vain,
+    decide, forced_in_vain, forced_rollout,
 };
 use crate::docker::Manager;
 use crate::model::{CertificateName, Published, Schedule, Strategy};
@@ -33,6 +38,22 @@ pub(crate) struct Runner {
     pub(crate) schedule: Schedule,
     pub(crate) own: Option<Own>,
     pub(crate) memory: Memory,
+    /// Tells `rollover status` what is only known here.
+    pub(crate) teller: Teller,
+    pub(crate) ahead: Ahead,
+}
+
+/// Why a rollout could not be forced.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForceError {
+    #[error(
+        "roll out {service}: no service of that name asks for a certificate by labels that can be \
+         read; known are: {}",
+        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+    )]
+    NoTarget { service: String, known: Vec<String> },
+    #[error(transparent)]
+    Swarm(#[from] SwarmError),
 }
 
 impl Runner {
@@ -45,58 +66,147 @@ impl Runner {
         &mut self,
         forced: &[CertificateName],
     ) -> Result<Report, SwarmError> {
-        let mut seen = self.observe().await?;
+        let mut seen = self.observe_and_remember().await?;
         let mut plan = self.decide(&seen, forced);
         let in_vain = forced_in_vain(&plan, forced);
         let mut report = Report::default();
+        if plan.has_work() {
+            self.passed(NamedStep::Observed, About::Everything).await;
+        }
         for step in &plan.certificates {
             let result = self.carry_out(step, &seen).await;
             report.certificates.extend(result);
         }
-        if report.changed() {
-            hold::at(HoldPoint::Issued, &self.settings.hold_at).await;
-        }
         // Obtaining takes its time, and the world goes on meanwhile.
         if !report.certificates.is_empty() {
-            seen = self.observe().await?;
+            seen = self.observe_and_remember().await?;
             plan = self.decide(&seen, &[]);
         }
-        for step in &plan.rollouts {
-            let result = self.roll_out(step).await;
-            report.rollouts.push(result);
-        }
+        self.ahead.look(&self.manager, self.own.as_ref()).await;
+        report.preflight = self.ahead.findings().to_vec();
+        report.rollouts = self.roll_out(&plan.rollouts).await;
         if !plan.rollouts.is_empty() {
-            seen = self.observe().await?;
+            seen = self.observe_and_remember().await?;
             plan = self.decide(&seen, &[]);
         }
         remove_leftovers(&self.manager, &plan.unfinished()).await;
-        report.conclude(&plan, &in_vain, all_served(&seen));
+        collect_secrets(&self.manager).await;
+        if report.acted() {
+            self.passed(NamedStep::Concluded, About::Everything).await;
+        }
+        report.conclude(&plan, &in_vain, all_served(&seen, now()));
         Ok(report)
     }
 
-    async fn roll_out(&mut self, step: &RolloutStep) -> RolloutResult {
-        let result = roll_out(&self.manager, &self.settings, self.own.as_ref(), step).await;
-        match &result {
-            Ok(done) => info!(
-                service = done.target,
-                "every replica serves what is published, after {:.1} s", done.verified.seconds
-            ),
-            Err(why) => error!("{why}"),
+    /// Says that a step is passed, and stands still there if a test asks for it.
+    async fn passed(&self, step: NamedStep, about: About<'_>) {
+        self.settings.hold_at.passed(step, about).await;
+    }
+
+    /// All of them at once: one that fails, or takes long, holds no other back.
+    async fn roll_out(&mut self, steps: &[RolloutStep]) -> Vec<RolloutResult> {
+        let rollouts = steps.iter().map(async |step| {
+            let work = Work::RollingOut(step.target.name.clone());
+            let _at_work = self.teller.begins(work);
+            let result = self.roll_out_one(step).await;
+            match &result {
+                Ok(done) => info!(
+                    service = done.target,
+                    "every replica serves what is published, after {:.1} s", done.verified.seconds
+                ),
+                Err(why) => error!("{why}"),
+            }
+            (result, now())
+        });
+        let results = join_all(rollouts).await;
+        let mut told = Vec::new();
+        for (step, (result, at)) in steps.iter().zip(results) {
+            let superseded = result.as_ref().is_err_and(RolloutError::is_superseded);
+            let failed = result.as_ref().err().map(ToString::to_string);
+            let attempted = step.attempted();
+            match step.target.strategy {
+                _ if superseded => {}
+                Strategy::Signal { .. } => self.memory.record_eager(attempted, at, failed),
+                Strategy::Restart(_) | Strategy::Secret(_) => {
+                    self.memory.record(attempted, at, failed);
+                }
+            }
+            told.push(RolloutResult::from(result));
         }
-        let failed = result.is_err();
-        match step.target.strategy {
-            Strategy::Signal { .. } => self.memory.record_eager(step.attempted(), now(), failed),
-            Strategy::Restart { .. } => self.memory.record(step.attempted(), now(), failed),
+        told
+    }
+
+    async fn roll_out_one(&self, step: &RolloutStep) -> Result<RolloutOutcome, RolloutError> {
+        let restarts = !matches!(step.target.strategy, Strategy::Signal { .. });
+        let held = self.ahead.holds_back(&step.target.name);
+        match held.filter(|_| restarts) {
+            Some(finding) => Err(RolloutError::held_back(step, finding)),
+            None => roll_out(&self.manager, &self.settings, self.own.as_ref(), step).await,
         }
-        RolloutResult::from(result)
+    }
+
+    /// Has every replica of the service named `target` told or replaced, as a person
+    /// forces it, by another strategy than its label's if one is given.
+    ///
+    /// # Errors
+    /// When there is no such target, or the swarm cannot be read.
+    pub(crate) async fn force(
+        &mut self,
+        target: &str,
+        strategy: Option<&str>,
+    ) -> Result<Report, ForceError> {
+        let seen = self.observe_and_remember().await?;
+        let mut views = seen.targets.iter();
+        let Some(view) = views.find(|view| view.target.name == target) else {
+            let known = seen.targets.iter().map(|view| view.target.name.clone());
+            return Err(ForceError::NoTarget {
+                service: target.to_owned(),
+                known: known.collect(),
+            });
+        };
+        let mut view = view.clone();
+        let mut others = view.target.other_strategies.iter();
+        if let Some(other) = others.find(|it| Some(it.name()) == strategy) {
+            view.target.strategy = other.clone();
+        }
+        let mut report = Report::default();
+        let unsafe_now = match forced_rollout(&seen, &view, now()) {
+            Ok(step) => {
+                report.rollouts = self.roll_out(&[step]).await;
+                Vec::new()
+            }
+            Err(problems) => problems,
+        };
+        let (seen, plan) = self.look(&[]).await?;
+        remove_leftovers(&self.manager, &plan.unfinished()).await;
+        report.conclude(&plan, &unsafe_now, all_served(&seen, now()));
+        Ok(report)
     }
 
     /// What a reconcile would do now, without doing it.
     pub(crate) async fn plan(&self, forced: &[CertificateName]) -> Result<Plan, SwarmError> {
-        let mut plan = self.decide(&self.observe().await?, forced);
+        let (_, mut plan) = self.look(forced).await?;
         let in_vain = forced_in_vain(&plan, forced);
         plan.problems.extend(in_vain);
         Ok(plan)
+    }
+
+    /// What is seen now, and what a reconcile would do about it.
+    pub(crate) async fn look(
+        &self,
+        forced: &[CertificateName],
+    ) -> Result<(Snapshot, Plan), SwarmError> {
+        let seen = self.observe().await?;
+        let plan = self.decide(&seen, forced);
+        Ok((seen, plan))
+    }
+
+    async fn observe_and_remember(&mut self) -> Result<Snapshot, SwarmError> {
+        let seen = self.observe().await?;
+        let at = now();
+        self.memory.saw(&seen, at);
+        self.teller.looked(&self.memory, at);
+        Ok(seen)
     }
 
     async fn observe(&self) -> Result<Snapshot, SwarmError> {
@@ -119,21 +229,32 @@ impl Runner {
     ) -> Option<CertificateResult> {
         match &step.step {
             Step::Nothing(_) => None,
-            Step::PublishPlaceholder => Some(self.publish_placeholder(step)),
+            Step::PublishPlaceholder => Some(self.publish_placeholder(step).await),
             Step::Issue(why) => Some(self.issue(step, *why, snapshot).await),
         }
     }
 
-    fn publish_placeholder(&mut self, step: &CertificateStep) -> CertificateResult {
+    async fn publish_placeholder(&mut self, step: &CertificateStep) -> CertificateResult {
         info!(certificate = %step.name, "publishing a placeholder");
-        let root = &self.settings.certificate_root;
-        let published = issue::publish_placeholder(root, &step.name, &step.domains, now());
+        let published = self.placeholder(step).await;
         if let Err(why) = &published {
             error!("{why}");
             let attempted = Attempted::Certificate(step.name.clone());
-            self.memory.record(attempted, now(), true);
+            self.memory.record(attempted, now(), Some(why.to_string()));
         }
         CertificateResult::placeholder(&step.name, published)
+    }
+
+    async fn placeholder(&self, step: &CertificateStep) -> Result<(), PlaceholderError> {
+        let (root, about) = (
+            &self.settings.certificate_root,
+            About::Certificate(&step.name),
+        );
+        let prepared = issue::prepare_placeholder(root, &step.name, &step.domains, now())?;
+        self.passed(NamedStep::PlaceholderPrepared, about).await;
+        prepared.publish()?;
+        self.passed(NamedStep::PlaceholderPublished, about).await;
+        Ok(())
     }
 
     async fn issue(
@@ -143,24 +264,31 @@ impl Runner {
         snapshot: &Snapshot,
     ) -> CertificateResult {
         info!(certificate = %step.name, "{}", step.step);
-        let request = Request {
-            name: &step.name,
-            domains: &step.domains,
-            why,
-            replicas: answering(snapshot, &step.name),
-        };
-        let result = issue::issue(&self.manager, &self.settings, self.own.as_ref(), &request).await;
-        let attempted = Attempted::Certificate(step.name.clone());
-        self.memory.record(attempted, now(), result.is_err());
+        let _at_work = self.teller.begins(Work::Obtaining(step.name.clone()));
         let before = snapshot
             .certificates
             .get(&step.name)
             .and_then(|view| view.published.leaf());
+        let request = Request {
+            name: &step.name,
+            domains: &step.domains,
+            why,
+            published: before.map(|leaf| leaf.fingerprint),
+            replicas: answering(snapshot, &step.name),
+        };
+        let result = issue::issue(&self.manager, &self.settings, self.own.as_ref(), &request).await;
+        let attempted = Attempted::Certificate(step.name.clone());
+        let failed = result.as_ref().err().map(ToString::to_string);
+        self.memory.record(attempted, now(), failed);
         let after = result.as_ref().ok().and_then(Published::leaf).cloned();
         let result = CertificateResult::issued(&step.name, before, after, result.err());
         match &result.error {
             Some(why) => error!("{why}"),
             None => info!(certificate = %step.name, "{}", result.outcome),
+        }
+        if result.changed() {
+            let about = About::Certificate(&step.name);
+            self.passed(NamedStep::Issued, about).await;
         }
         result
     }
@@ -178,6 +306,7 @@ impl Runner {
             Some(self.settings.check_interval),
             until(self.schedule.next_after(time)),
             until(self.memory.next_retry(time)),
+            until(report.opens),
         ]
         .into_iter()
         .flatten()
@@ -189,12 +318,12 @@ impl Runner {
 
 /// The replicas that serve the certificate's name, and so may be asked for the
 /// answer to a challenge.
-fn answering(snapshot: &Snapshot, name: &CertificateName) -> Vec<(String, IpAddr)> {
+fn answering(snapshot: &Snapshot, name: &CertificateName) -> Vec<(String, SocketAddr)> {
     let mut found = Vec::new();
     for view in &snapshot.targets {
         for replica in &view.replicas {
             let serves = replica.serving.get(name).and_then(|serving| serving.leaf());
-            if let (Some(_), Some(address)) = (serves, replica.replica.address) {
+            if let (Some(_), Some(address)) = (serves, replica.replica.endpoint(CHALLENGE_PORT)) {
                 found.push((replica.replica.name(), address));
             }
         }

@@ -8,6 +8,7 @@ use crate::act::issue::{IssueError, PlaceholderError};
 use crate::act::rollout::{RolloutError, RolloutOutcome};
 use crate::decide::{Plan, Problem};
 use crate::model::{CertificateName, Fingerprint, Leaf};
+use crate::preflight::Finding;
 
 /// The result of one reconcile.
 #[derive(Debug, Default, Serialize)]
@@ -15,10 +16,14 @@ pub(crate) struct Report {
     pub(crate) certificates: Vec<CertificateResult>,
     pub(crate) rollouts: Vec<RolloutResult>,
     pub(crate) problems: Vec<String>,
+    /// What would lose requests, or fail. It says nothing of this pass.
+    pub(crate) preflight: Vec<Finding>,
     /// What comes by itself and is waited for.
     pub(crate) waiting: Vec<String>,
     /// Something is still on its way, and a look soon will find more to do.
     pub(crate) under_way: bool,
+    /// When a rollout that waits for its window begins.
+    pub(crate) opens: Option<jiff::Timestamp>,
     /// At the end, every replica that is wanted was seen to serve what is
     /// published, and there is at least one.
     pub(crate) all_served: bool,
@@ -122,6 +127,7 @@ impl Report {
         self.problems = problems.map(ToString::to_string).collect();
         self.waiting = plan.waiting();
         self.under_way = plan.under_way();
+        self.opens = plan.opens();
         self.all_served = all_served;
     }
 
@@ -129,6 +135,11 @@ impl Report {
     pub(crate) fn changed(&self) -> bool {
         let done = |rollout: &RolloutResult| matches!(rollout, RolloutResult::Done(_));
         self.certificates.iter().any(CertificateResult::changed) || self.rollouts.iter().any(done)
+    }
+
+    /// Whether anything was tried, whatever came of it.
+    pub(crate) fn acted(&self) -> bool {
+        !self.certificates.is_empty() || !self.rollouts.is_empty()
     }
 
     /// Whether anything failed or is in the way.
@@ -168,6 +179,9 @@ impl fmt::Display for Report {
         }
         for error in self.errors() {
             writeln!(f, "error: {error}")?;
+        }
+        for finding in &self.preflight {
+            writeln!(f, "{finding}")?;
         }
         for waiting in &self.waiting {
             writeln!(f, "{waiting}")?;

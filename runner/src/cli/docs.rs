@@ -126,7 +126,8 @@ fn write_command(page: &mut String, command: &Command, settings: &[Arg]) {
 fn write_setting(page: &mut String, arg: &Arg) {
     let variable = arg.get_env().unwrap_or_default().to_string_lossy();
     let _ = write!(page, "\n### `{}`\n\n{}.\n\n", flag(arg), help(arg));
-    for value in arg.get_possible_values() {
+    let values = arg.get_possible_values();
+    for value in values.iter().filter(|value| !value.is_hide_set()) {
         let help = value.get_help().map(ToString::to_string);
         let _ = writeln!(
             page,
@@ -135,7 +136,7 @@ fn write_setting(page: &mut String, arg: &Arg) {
             help.unwrap_or_default()
         );
     }
-    if !arg.get_possible_values().is_empty() {
+    if !values.is_empty() {
         page.push('\n');
     }
     let _ = writeln!(page, "Variable: `{variable}`.{}", default(arg));

@@ -1,13 +1,16 @@
 //! The command line: one file a subcommand.
 
 mod agent;
+mod check;
 #[cfg(test)]
 mod docs;
 mod exclusive;
 mod once;
 mod plan;
+mod rollout;
 mod run;
 mod start;
+mod status;
 
 use std::process::ExitCode;
 
@@ -30,7 +33,17 @@ enum Command {
     Once(once::Once),
     /// Say what would be done now and why, and do nothing
     Plan(plan::Plan),
-    /// Carry out an order on this node, inside the job that signals
+    /// Say how every certificate, target and replica stands: exit 0 if each
+    /// replica serves what is published, 1 if not, 2 if it could not look
+    Status(status::Status),
+    /// Have every replica of a service told or replaced now, in any hour, and see
+    /// that it serves what is published: exit 0 if each does, 1 if not, 2 if
+    /// there is no such service
+    Rollout(rollout::Rollout),
+    /// Say what would lose requests or fail in the swarm as it is, with the fix:
+    /// exit 0 when no error was found, 1 when one was, 2 when it could not look
+    Check(check::Check),
+    /// Carry out an order on this node, inside a job
     #[command(hide = true)]
     Agent(agent::Agent),
 }
@@ -64,6 +77,9 @@ impl Cli {
             Command::Run(run) => run.run().await,
             Command::Once(once) => once.run().await,
             Command::Plan(plan) => plan.run().await,
+            Command::Status(status) => status.run().await,
+            Command::Rollout(rollout) => rollout.run().await,
+            Command::Check(check) => check.run().await,
             Command::Agent(agent) => agent.run().await,
         }
     }

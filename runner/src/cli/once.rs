@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::exclusive::Exclusive;
-use super::start::start;
+use super::start::start_alone;
 use super::{Exit, complain, print};
 use crate::config::Settings;
 use crate::model::{CertificateName, DomainName};
@@ -37,19 +36,10 @@ pub(super) fn certificate(text: &str) -> Result<CertificateName, String> {
 
 impl Once {
     pub(super) async fn run(self) -> Exit {
-        let mut runner = match start(self.settings).await {
-            Ok(runner) => runner,
+        let (mut runner, _exclusive) = match start_alone(self.settings).await {
+            Ok(started) => started,
             Err(error) => {
                 complain(&error);
-                return Exit::Two;
-            }
-        };
-        let _exclusive = match Exclusive::wait().await {
-            Ok(exclusive) => exclusive,
-            Err(error) => {
-                complain(&format!(
-                    "cannot tell whether another reconcile runs: {error}"
-                ));
                 return Exit::Two;
             }
         };
@@ -66,7 +56,7 @@ impl Once {
     }
 }
 
-fn show(report: &Report, json: bool) {
+pub(super) fn show(report: &Report, json: bool) {
     if json {
         // Plain data whose every part serialises: this cannot fail.
         let document = serde_json::to_string_pretty(report).unwrap_or_default();

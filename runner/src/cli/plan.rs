@@ -6,7 +6,7 @@ use super::once::certificate;
 use super::start::start;
 use super::{Exit, complain, print};
 use crate::config::Settings;
-use crate::decide::Plan as Decided;
+use crate::decide::{Named, Plan as Decided};
 use crate::model::CertificateName;
 
 #[derive(Args, Debug)]
@@ -69,6 +69,13 @@ fn text(plan: &Decided) -> String {
                 stale.certificate
             ));
         }
+        let secrets = rollout.secrets.as_ref();
+        if let Some(Named::Nothing(name)) = secrets.map(|it| &it.named) {
+            lines.push(format!("  it names no secrets of {name}"));
+        }
+    }
+    for waiting in plan.waits() {
+        lines.push(waiting);
     }
     for problem in &plan.problems {
         lines.push(format!("problem: {problem}"));

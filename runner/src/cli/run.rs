@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info};
 
 use super::exclusive::Exclusive;
@@ -12,11 +13,14 @@ use super::start::start;
 use super::{Exit, complain};
 use crate::clock::now;
 use crate::config::Settings;
+use crate::observe::changes::tell_changes;
 use crate::reconcile::{Runner, log_changes};
 use crate::report::Report;
 
 /// How soon to look again when the swarm could not be read.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(10);
+/// How soon to look again at the soonest, however much changes.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 #[derive(Args, Debug)]
 pub(super) struct Run {
@@ -25,8 +29,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Reconciles at the start, at every time of the schedule, and in
-    /// between, until it is told to end.
+    /// Reconciles at the start, at every time of the schedule, when a service
+    /// changes, and in between, until it is told to end.
     pub(super) async fn run(self) -> Exit {
         let mut runner = match start(self.settings).await {
             Ok(runner) => runner,
@@ -45,9 +49,13 @@ impl Run {
                 return Exit::Two;
             }
         };
+        let (docker, changed) = (runner.manager.docker.clone(), Notify::new());
         // Whatever is interrupted here, the next start finds and finishes.
+        let teller = runner.teller.clone();
         tokio::select! {
-            () = reconcile_for_ever(&mut runner) => {}
+            () = teller.serve() => {}
+            () = reconcile_for_ever(&mut runner, &changed) => {}
+            () = tell_changes(&docker, &changed) => {}
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
         }
@@ -56,7 +64,7 @@ impl Run {
     }
 }
 
-async fn reconcile_for_ever(runner: &mut Runner) {
+async fn reconcile_for_ever(runner: &mut Runner, changed: &Notify) {
     match runner.schedule.next_after(now()) {
         Some(next) => info!("started; the schedule's next renewal look is at {next}"),
         None => info!("started"),
@@ -64,8 +72,19 @@ async fn reconcile_for_ever(runner: &mut Runner) {
     let mut last = Report::default();
     loop {
         let wait = look(runner, &mut last).await;
-        sleep(wait).await;
+        let next = now().checked_add(wait).ok();
+        runner.teller.looks_again(&runner.memory, next);
+        until_next_look(wait, changed).await;
     }
+}
+
+/// Waits for as long, or until a service changes; but never less than a little,
+/// because what the runner does changes services too.
+async fn until_next_look(wait: Duration, changed: &Notify) {
+    let least = wait.min(BETWEEN_LOOKS);
+    sleep(least).await;
+    // A change counts also if it came meanwhile.
+    let _ = timeout(wait - least, changed.notified()).await;
 }
 
 async fn look(runner: &mut Runner, last: &mut Report) -> Duration {
@@ -87,5 +106,34 @@ async fn look(runner: &mut Runner, last: &mut Report) -> Duration {
             error!("cannot {why}");
             AFTER_AN_ERROR
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    async fn waited(changed: &Notify) -> u64 {
+        let begin = Instant::now();
+        until_next_look(Duration::from_secs(60), changed).await;
+        begin.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_wakes_it_soon_and_once() {
+        let changed = Notify::new();
+        assert_eq!(waited(&changed).await, 60);
+        // As while a look was under way.
+        changed.notify_one();
+        changed.notify_one();
+        assert_eq!(waited(&changed).await, 2);
+        assert_eq!(waited(&changed).await, 60);
+        let (waited, ()) = tokio::join!(waited(&changed), async {
+            sleep(Duration::from_secs(30)).await;
+            changed.notify_one();
+        });
+        assert_eq!(waited, 30);
     }
 }

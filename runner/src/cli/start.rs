@@ -2,7 +2,13 @@
 
 use std::io::IsTerminal;
 
+use tracing::warn;
+
+use super::exclusive::Exclusive;
+use crate::ahead::Ahead;
+use crate::clock;
 use crate::config::{LogFormat, SettingError, Settings};
+use crate::daemon::Teller;
 use crate::decide::Memory;
 use crate::docker::{ConnectError, connect_to_manager};
 use crate::observe::own::Own;
@@ -15,23 +21,38 @@ pub(super) enum StartError {
     Setting(#[from] SettingError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    #[error("cannot tell whether another reconcile runs: {0}")]
+    Exclusive(std::io::Error),
     #[error("cannot look at the runner's own container: {0}")]
     Own(String),
+}
+
+/// As [`start`], and waits until no other reconcile runs in this container.
+pub(super) async fn start_alone(settings: Settings) -> Result<(Runner, Exclusive), StartError> {
+    let runner = start(settings).await?;
+    let exclusive = Exclusive::wait().await.map_err(StartError::Exclusive)?;
+    Ok((runner, exclusive))
 }
 
 /// Checks the settings, starts logging, and connects to the swarm.
 pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
     log_to_stderr(&settings);
     settings.check()?;
+    if !settings.clock_ahead.is_zero() {
+        warn!(ahead = ?settings.clock_ahead, "the clock is put ahead, as --clock-ahead asks");
+        clock::put_ahead(settings.clock_ahead);
+    }
     let schedule = settings.schedule()?;
     let manager = connect_to_manager(&settings.docker_host).await?;
     let own = Own::look(&manager.docker).await.map_err(StartError::Own)?;
     Ok(Runner {
         manager,
         settings,
+        teller: Teller::new(schedule.clone()),
         schedule,
         own,
         memory: Memory::default(),
+        ahead: Ahead::default(),
     })
 }
 

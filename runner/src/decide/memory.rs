@@ -1,12 +1,15 @@
 //! What neither the swarm nor the files can tell: when something was last tried,
-//! and how that went.
+//! how that went, and since when a replica was seen to be behind.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::standing::{Standing, standings};
 use crate::model::{CertificateName, Fingerprint};
+use crate::observe::Snapshot;
 
 /// How long to wait after the first, second, third failure in a row to obtain
 /// a certificate, or to restart replicas; then daily.
@@ -17,14 +20,16 @@ const PATIENT: [Duration; 4] = [
     Duration::from_secs(86_400),
 ];
 /// The same for what costs nobody anything.
-const EAGER: [Duration; 3] = [
+const EAGER: [Duration; 4] = [
+    Duration::from_secs(10),
     Duration::from_secs(60),
     Duration::from_secs(300),
     Duration::from_secs(600),
 ];
 
 /// What was tried.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Attempted {
     /// To have this certificate obtained, renewed, or its placeholder published.
     Certificate(CertificateName),
@@ -32,41 +37,86 @@ pub(crate) enum Attempted {
     Rollout(String, Vec<Fingerprint>),
 }
 
-/// The attempts of this process.
-#[derive(Clone, Debug, Default)]
+/// What this process remembers: its attempts, and what it saw.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Memory {
+    #[serde(with = "pairs")]
     attempts: BTreeMap<Attempted, Attempt>,
+    #[serde(with = "pairs")]
+    behind: BTreeMap<Behind, Timestamp>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Attempt {
     at: Timestamp,
     failures: usize,
-    backoff: &'static [Duration],
+    backoff: Backoff,
+    /// Why it failed, if it did.
+    why: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Backoff {
+    Patient,
+    Eager,
+}
+
+/// A replica that serves another version than the published one. Another
+/// version on either side is another story.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Behind {
+    task: String,
+    certificate: CertificateName,
+    serves: Fingerprint,
+    published: Fingerprint,
 }
 
 impl Memory {
-    /// Remembers an attempt and whether it failed.
-    pub(crate) fn record(&mut self, what: Attempted, at: Timestamp, failed: bool) {
-        self.note(what, at, failed, &PATIENT);
+    /// Remembers an attempt, and why it failed if it did.
+    pub(crate) fn record(&mut self, what: Attempted, at: Timestamp, failed: Option<String>) {
+        self.note(what, at, failed, Backoff::Patient);
     }
 
     /// Remembers an attempt that may be made again soon.
-    pub(crate) fn record_eager(&mut self, what: Attempted, at: Timestamp, failed: bool) {
-        self.note(what, at, failed, &EAGER);
+    pub(crate) fn record_eager(&mut self, what: Attempted, at: Timestamp, failed: Option<String>) {
+        self.note(what, at, failed, Backoff::Eager);
     }
 
-    fn note(&mut self, what: Attempted, at: Timestamp, failed: bool, backoff: &'static [Duration]) {
-        let before = self
-            .attempts
-            .get(&what)
-            .map_or(0, |attempt| attempt.failures);
+    fn note(&mut self, what: Attempted, at: Timestamp, why: Option<String>, backoff: Backoff) {
+        let before = self.attempts.get(&what).map_or(0, |it| it.failures);
         let attempt = Attempt {
             at,
-            failures: if failed { before.saturating_add(1) } else { 0 },
+            failures: why.as_ref().map_or(0, |_| before.saturating_add(1)),
             backoff,
+            why,
         };
         self.attempts.insert(what, attempt);
+    }
+
+    /// Remembers which replicas were behind in a look of `at`, and forgets those
+    /// that no longer are.
+    pub(crate) fn saw(&mut self, snapshot: &Snapshot, at: Timestamp) {
+        let before = std::mem::take(&mut self.behind);
+        for view in &snapshot.targets {
+            for (replica, name, standing) in standings(snapshot, view, at) {
+                let behind = behind(snapshot, &replica.replica.task, name, &standing);
+                let since = behind.map(|it| (before.get(&it).copied().unwrap_or(at), it));
+                self.behind.extend(since.map(|(since, it)| (it, since)));
+            }
+        }
+    }
+
+    /// When a replica that is behind was first seen to be so, in all looks since.
+    pub(crate) fn behind_since(
+        &self,
+        snapshot: &Snapshot,
+        task: &str,
+        name: &CertificateName,
+        standing: &Standing,
+    ) -> Option<Timestamp> {
+        let behind = behind(snapshot, task, name, standing)?;
+        self.behind.get(&behind).copied()
     }
 
     /// When it last succeeded, if the last attempt did.
@@ -75,9 +125,21 @@ impl Memory {
         (attempt.failures == 0).then_some(attempt.at)
     }
 
+    /// How often in a row it failed, up to now.
+    pub(crate) fn failures(&self, what: &Attempted) -> usize {
+        self.attempts
+            .get(what)
+            .map_or(0, |attempt| attempt.failures)
+    }
+
     /// Until when a failure holds the next attempt back.
     pub(crate) fn held_until(&self, what: &Attempted) -> Option<Timestamp> {
         self.attempts.get(what)?.held_until()
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub(crate) fn why(&self, what: &Attempted) -> Option<&str> {
+        self.attempts.get(what)?.why.as_deref()
     }
 
     /// The next moment after `now` at which something that failed may be tried
@@ -88,11 +150,57 @@ impl Memory {
     }
 }
 
+fn behind(
+    snapshot: &Snapshot,
+    task: &str,
+    name: &CertificateName,
+    standing: &Standing,
+) -> Option<Behind> {
+    let Standing::Stale { serves } = standing else {
+        return None;
+    };
+    let published = snapshot.certificates.get(name)?.published.leaf()?;
+    Some(Behind {
+        task: task.to_owned(),
+        certificate: name.clone(),
+        serves: *serves,
+        published: published.fingerprint,
+    })
+}
+
 impl Attempt {
     fn held_until(&self) -> Option<Timestamp> {
         let nth = self.failures.checked_sub(1)?;
-        let wait = self.backoff.get(nth).or(self.backoff.last())?;
+        let waits: &[Duration] = match self.backoff {
+            Backoff::Patient => &PATIENT,
+            Backoff::Eager => &EAGER,
+        };
+        let wait = waits.get(nth).or(waits.last())?;
         self.at.checked_add(*wait).ok()
+    }
+}
+
+/// A map as a list of pairs, because a key of JSON is only ever a text.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        let pairs = Vec::<(K, V)>::deserialize(deserializer)?;
+        Ok(pairs.into_iter().collect())
     }
 }
 
@@ -112,14 +220,14 @@ mod tests {
         let mut memory = Memory::default();
         assert_eq!(memory.held_until(&certificate()), None);
         for expected in [60, 600, 6000, 86_400, 86_400] {
-            memory.record(certificate(), start, true);
+            memory.record(certificate(), start, Some("no answer".into()));
             let held = memory.held_until(&certificate()).unwrap();
             assert_eq!(held.as_second() - start.as_second(), expected);
             assert_eq!(memory.succeeded(&certificate()), None);
             assert_eq!(memory.next_retry(start), Some(held));
             assert_eq!(memory.next_retry(held), None, "what is past calls nobody");
         }
-        memory.record(certificate(), start, false);
+        memory.record(certificate(), start, None);
         assert_eq!(memory.held_until(&certificate()), None);
         assert_eq!(memory.succeeded(&certificate()), Some(start));
     }
@@ -129,8 +237,30 @@ mod tests {
         let rollout =
             |der: &[u8]| Attempted::Rollout("service1".into(), vec![Fingerprint::of_der(der)]);
         let mut memory = Memory::default();
-        memory.record_eager(rollout(b"a"), Timestamp::UNIX_EPOCH, true);
+        memory.record_eager(
+            rollout(b"a"),
+            Timestamp::UNIX_EPOCH,
+            Some("no answer".into()),
+        );
         assert!(memory.held_until(&rollout(b"a")).is_some());
         assert_eq!(memory.held_until(&rollout(b"b")), None);
+    }
+
+    /// `rollover status` reads it in another process.
+    #[test]
+    fn it_is_the_same_after_a_way_through_json() {
+        let start: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+        let mut memory = Memory::default();
+        memory.record(certificate(), start, Some("no answer".into()));
+        let rollout = Attempted::Rollout("service1".into(), vec![Fingerprint::of_der(b"a")]);
+        memory.record_eager(rollout.clone(), start, None);
+        let text = serde_json::to_string(&memory).unwrap();
+        let again: Memory = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            again.held_until(&certificate()),
+            memory.held_until(&certificate())
+        );
+        assert_eq!(again.why(&certificate()), Some("no answer"));
+        assert_eq!(again.succeeded(&rollout), Some(start));
     }
 }

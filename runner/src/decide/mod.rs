@@ -1,22 +1,30 @@
 //! Deciding: from what was seen, what is remembered and the time, what to do
 //! and why. Pure: no clock, no IO, no async, no type of Docker's.
 
+mod hold;
 mod issue;
 mod memory;
 mod plan;
 mod rollout;
+mod secret;
+mod standing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub(crate) use hold::Because;
 pub(crate) use memory::{Attempted, Memory};
 #[cfg(test)]
 use plan::WhyNot;
-pub(crate) use plan::{CertificateStep, Occasion, Plan, Problem, RolloutStep, Step, WhyIssue};
+pub(crate) use plan::{
+    CertificateStep, Expected, Named, Occasion, Plan, Problem, RolloutStep, SecretsStep, Step,
+    WhyIssue,
+};
+pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
 use jiff::Timestamp;
 
 use crate::model::CertificateName;
-use crate::observe::{CertificateView, Snapshot};
+use crate::observe::{CertificateView, Snapshot, TargetView};
 
 /// What to do about `snapshot` at `now`.
 pub(crate) fn decide(
@@ -32,7 +40,8 @@ pub(crate) fn decide(
         let step = issue::step(snapshot, name, certificate, memory, occasion, now);
         plan.problems
             .extend(issue::problem(snapshot, name, certificate));
-        plan.problems.extend(expired(name, certificate, now));
+        plan.problems
+            .extend(out_of_its_time(name, certificate, now));
         plan.certificates.push(CertificateStep {
             name: name.clone(),
             domains: certificate.domains.clone(),
@@ -40,11 +49,19 @@ pub(crate) fn decide(
         });
     }
     for view in &snapshot.targets {
-        let (step, problems) = rollout::step(snapshot, view, memory, now);
-        plan.rollouts.extend(step);
-        plan.problems.extend(problems);
+        rollout::decide(&mut plan, snapshot, view, memory, now);
     }
     plan
+}
+
+/// What it takes to have every replica of a target told or replaced, as a person
+/// forces it; why it is not to be, if it is not.
+pub(crate) fn forced_rollout(
+    snapshot: &Snapshot,
+    view: &TargetView,
+    now: Timestamp,
+) -> Result<RolloutStep, Vec<Problem>> {
+    rollout::forced(snapshot, view, now)
 }
 
 /// What a person forced that `plan` will not renew, and why.
@@ -68,18 +85,26 @@ pub(crate) fn forced_in_vain(plan: &Plan, forced: &[CertificateName]) -> Vec<Pro
     forced.iter().filter_map(in_vain).collect()
 }
 
-/// Whether every replica that is wanted was seen to serve what is published,
-/// and there is at least one.
-pub(crate) fn all_served(snapshot: &Snapshot) -> bool {
-    rollout::all_served(snapshot)
+/// Whether every replica that is wanted was seen to serve what is published, as
+/// it should, and there is at least one.
+pub(crate) fn all_served(snapshot: &Snapshot, now: Timestamp) -> bool {
+    let mut targets = snapshot.targets.iter();
+    !snapshot.targets.is_empty() && targets.all(|view| target_in_step(snapshot, view, now))
 }
 
-/// A published certificate that has expired: no reason not to renew it, but
-/// one to tell, also when all replicas serve it.
-fn expired(name: &CertificateName, view: &CertificateView, now: Timestamp) -> Option<Problem> {
-    let leaf = view.published.leaf()?;
-    (!leaf.placeholder && leaf.not_after < now).then(|| Problem::Expired {
-        name: name.clone(),
-        at: leaf.not_after,
-    })
+/// A published certificate that has expired, or is not valid yet: no reason not
+/// to renew it, but one to tell, also when all replicas serve it.
+fn out_of_its_time(
+    name: &CertificateName,
+    view: &CertificateView,
+    now: Timestamp,
+) -> Option<Problem> {
+    let leaf = view.published.leaf().filter(|leaf| !leaf.placeholder)?;
+    let name = name.clone();
+    if leaf.not_after < now {
+        let at = leaf.not_after;
+        return Some(Problem::Expired { name, at });
+    }
+    let at = leaf.not_before;
+    (now < at).then_some(Problem::NotValidYet { name, at })
 }

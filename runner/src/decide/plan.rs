@@ -1,13 +1,16 @@
 //! What was decided. A plan has no choice left in it, and says why.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::hold::Held;
 use super::memory::Attempted;
 use crate::model::{
-    CertificateName, DomainName, Fingerprint, LabelError, Leaf, PairError, Schedule, Target,
+    CertificateName, ChainFlaw, DomainName, Fingerprint, LabelError, Leaf, NoJobs, PairError,
+    Schedule, Target,
 };
 
 /// What brings a look about, as far as it matters to what is due.
@@ -24,17 +27,39 @@ pub(crate) struct Occasion<'a> {
 pub(crate) struct Plan {
     pub(crate) certificates: Vec<CertificateStep>,
     pub(crate) rollouts: Vec<RolloutStep>,
+    /// Rollouts that cannot begin before something else has ended.
+    pub(crate) deferred: Vec<Deferred>,
+    /// Rollouts that wait for a maintenance window.
+    pub(crate) held: Vec<Held>,
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Plan {
+    /// Whether anything is to be done now.
+    pub(crate) fn has_work(&self) -> bool {
+        let mut certificates = self.certificates.iter();
+        let work = certificates.any(|certificate| !matches!(certificate.step, Step::Nothing(_)));
+        work || !self.rollouts.is_empty()
+    }
+
+    /// The rollouts that wait, each in a line.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = String> {
+        let deferred = self.deferred.iter().map(Deferred::to_string);
+        deferred.chain(self.held.iter().map(Held::to_string))
+    }
+
     /// What is waited for, because it comes by itself.
     pub(crate) fn waiting(&self) -> Vec<String> {
         let waits = |step: &Step| *step == Step::Nothing(WhyNot::ReplicasStarting);
         let waiting = self.certificates.iter().filter(|c| waits(&c.step));
-        waiting
-            .map(|certificate| format!("certificate {}: {}", certificate.name, certificate.step))
-            .collect()
+        let replicas = waiting
+            .map(|certificate| format!("certificate {}: {}", certificate.name, certificate.step));
+        replicas.chain(self.waits()).collect()
+    }
+
+    /// When the first rollout that waits for a window begins.
+    pub(crate) fn opens(&self) -> Option<Timestamp> {
+        self.held.iter().map(|held| held.until).min()
     }
 
     /// The targets some of whose replicas do not serve what is published.
@@ -44,17 +69,20 @@ impl Plan {
             _ => None,
         });
         let planned = self.rollouts.iter().map(|step| step.target.name.as_str());
-        planned.chain(held).collect()
+        let deferred = self.deferred.iter().map(|it| it.target.as_str());
+        let waiting = self.held.iter().map(|held| held.target.as_str());
+        planned.chain(held).chain(deferred).chain(waiting).collect()
     }
 
     /// Whether a look soon would find more to do.
     pub(crate) fn under_way(&self) -> bool {
-        self.certificates.iter().any(|certificate| {
+        let soon = self.certificates.iter().any(|certificate| {
             matches!(
                 certificate.step,
                 Step::PublishPlaceholder | Step::Nothing(WhyNot::ReplicasStarting)
             )
-        })
+        });
+        soon || !self.deferred.is_empty()
     }
 }
 
@@ -113,15 +141,87 @@ pub(crate) struct RolloutStep {
     pub(crate) expected: Vec<Expected>,
     /// The replicas that do not: name and what they serve.
     pub(crate) stale: Vec<Stale>,
+    /// The stale replica that is told first and alone, where replicas are told:
+    /// the others are not touched before it was seen to serve what is expected.
+    /// None if one is stale only, or a replica serves it already.
+    pub(crate) canary: Option<Canary>,
+    /// Tasks of stale replicas on nodes that no job reaches now; a [`Problem`]
+    /// says so of each.
+    pub(crate) out_of_reach: Vec<String>,
+    /// A person wants every replica told or replaced, whatever it serves.
+    pub(crate) forced: bool,
+    /// For `secret`: what the service's specification must name in the end.
+    pub(crate) secrets: Option<SecretsStep>,
+}
+
+/// What a specification must name in the end, and what it names now.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SecretsStep {
+    /// Every certificate that is published, also one that no replica is
+    /// configured to serve yet.
+    pub(crate) wanted: Vec<Expected>,
+    pub(crate) named: Named,
+}
+
+/// What a service's specification names, compared with what it must name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Named {
+    /// The secrets of all that is published.
+    Current,
+    /// Those of an older version.
+    Older,
+    /// None of this certificate: a replica that starts now finds none. So it is
+    /// before the first rollout, and after a deploy of a file without them.
+    Nothing(CertificateName),
+}
+
+impl Named {
+    /// Makes it the worse of the two.
+    pub(super) fn at_least(&mut self, other: Self) {
+        if *self < other {
+            *self = other;
+        }
+    }
 }
 
 impl RolloutStep {
+    /// The tasks that a job can tell; one that serves several certificates is
+    /// named once for each.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &str> {
+        let tasks = self.stale.iter().map(|stale| stale.task.as_str());
+        tasks.filter(|task| !self.is_out_of_reach(task))
+    }
+
+    /// Whether no job reaches that task now.
+    pub(crate) fn is_out_of_reach(&self, task: &str) -> bool {
+        self.out_of_reach.iter().any(|other| other == task)
+    }
+
+    /// Whether the service names no secrets of a certificate that it is to get as
+    /// secrets: what it starts finds none.
+    pub(crate) fn names_no_secrets(&self) -> bool {
+        let named = self.secrets.as_ref().map(|secrets| &secrets.named);
+        matches!(named, Some(Named::Nothing(_)))
+    }
+
     /// By what an attempt at this is remembered.
     pub(crate) fn attempted(&self) -> Attempted {
-        let expected = self.expected.iter();
+        let secrets = self.secrets.iter().flat_map(|secrets| &secrets.wanted);
+        let expected = self.expected.iter().chain(secrets);
         let fingerprints = expected.map(|expected| expected.leaf.fingerprint);
         Attempted::Rollout(self.target.id.clone(), fingerprints.collect())
     }
+}
+
+/// The replica that goes first, and where it is probed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Canary {
+    pub(crate) task: String,
+    pub(crate) replica: String,
+    pub(crate) address: SocketAddr,
+    /// Swarm's ID of the network on which it has that address.
+    pub(crate) network: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -130,12 +230,19 @@ pub(crate) struct Expected {
     pub(crate) leaf: Leaf,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Stale {
     pub(crate) certificate: CertificateName,
     pub(crate) task: String,
     pub(crate) replica: String,
     pub(crate) serves: Fingerprint,
+}
+
+/// A rollout that waits for the end of an update of its service.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("service {target}: the rollout waits for the end of another update")]
+pub(crate) struct Deferred {
+    pub(crate) target: String,
 }
 
 /// Something that a person should know of.
@@ -182,6 +289,14 @@ pub(crate) enum Problem {
         at: Timestamp,
     },
     #[error(
+        "certificate {name}: what is published is not valid before {at}; is this node's clock \
+         right?"
+    )]
+    NotValidYet {
+        name: CertificateName,
+        at: Timestamp,
+    },
+    #[error(
         "certificate {name}: {replica} of {target} answers with another certificate ({serves}); \
          is it configured for this name?"
     )]
@@ -191,8 +306,68 @@ pub(crate) enum Problem {
         replica: String,
         serves: Fingerprint,
     },
-    #[error("service {target}: the last rollout failed; it is tried again at {until}")]
-    RolloutHeld { target: String, until: Timestamp },
+    #[error("certificate {name}: {replica} of {target}: {flaw}")]
+    Chain {
+        name: CertificateName,
+        target: String,
+        replica: String,
+        flaw: ChainFlaw,
+    },
+    #[error(
+        "certificate {name}: every replica of {target} serves it, but its public address \
+         {address} {found}"
+    )]
+    Public {
+        name: CertificateName,
+        target: String,
+        address: String,
+        found: String,
+    },
+    #[error(
+        "certificate {name}: service {target} names secrets of a better certificate ({names}) than \
+         is published; is the right volume mounted? Nothing is rolled out"
+    )]
+    NamesNewer {
+        name: CertificateName,
+        target: String,
+        names: Fingerprint,
+    },
+    #[error(
+        "service {target}: the rollout waits for the end of another update, which began at {since}; \
+         see `docker service ps {target}`"
+    )]
+    UpdateLasts { target: String, since: Timestamp },
+    #[error(
+        "service {target}: {replica} serves an earlier certificate and cannot be told, because {}",
+        match why {
+            NoJobs::Paused => format!("{node} is paused; it is told when {node} is active again"),
+            NoJobs::Drained => format!("{node} is drained; the swarm is about to move it"),
+            NoJobs::Away => format!("{node} is away; it is told when {node} is back"),
+        }
+    )]
+    OutOfReach {
+        target: String,
+        replica: String,
+        node: String,
+        why: NoJobs,
+    },
+    #[error(
+        "service {target}: swarm has stopped an update ({state}: {message}); nothing is rolled out \
+         over it. See `docker service ps {target}`, mend the cause, and have it go on \
+         (`docker service update {target}`) or go back (`docker service rollback {target}`)"
+    )]
+    UpdateStopped {
+        target: String,
+        state: String,
+        message: String,
+    },
+    #[error("service {target}: the last rollout failed; it is tried again at {until}; {why}")]
+    RolloutHeld {
+        target: String,
+        until: Timestamp,
+        /// What the last attempt found.
+        why: String,
+    },
     #[error("--force {name}: not renewed now: {step}")]
     NotForced { name: CertificateName, step: String },
     #[error(

@@ -1,108 +1,311 @@
 //! Whether a target's replicas are to be made to serve what is published.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
 
-use super::plan::{Expected, Problem, RolloutStep, Stale};
+use jiff::{SignedDuration, Timestamp};
+
+use super::hold::{Held, held};
+use super::plan::{Canary, Deferred, Expected, Named, Plan, Problem, RolloutStep, Stale};
+use super::secret::{self, Secrets};
+use super::standing::{Flaw, Standing, standing, target_in_step};
 use super::{Memory, issue};
-use crate::model::{CertificateName, Leaf, Serving};
-use crate::observe::{CertificateView, ReplicaView, Snapshot, TargetView};
+use crate::model::{CertificateName, Leaf, Replica, Serving, Strategy};
+use crate::observe::{ReplicaView, Snapshot, TargetView};
 
-/// What to do about one target. Only a difference of fingerprints, seen by a
-/// probe, is a reason to touch replicas; that an engine ran is none.
-///
-/// A signal or a restart loads every certificate that the target serves. So if
-/// one of them must not be loaded, none is.
-pub(super) fn step(
+/// Adds to `plan` what to do about one target, and what is wrong with it.
+pub(super) fn decide(
+    plan: &mut Plan,
     snapshot: &Snapshot,
     view: &TargetView,
     memory: &Memory,
     now: Timestamp,
-) -> (Option<RolloutStep>, Vec<Problem>) {
-    let (mut expected, mut stale, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    let mut safe = true;
+) {
+    plan.problems.extend(public(snapshot, view, now));
+    let Some(step) = step(plan, snapshot, view, memory, now, Touch::Stale) else {
+        return;
+    };
+    match deferred(&step, now) {
+        None => plan_or_hold(plan, view, memory, now, step),
+        Some(Waits::Soon(deferred)) => plan.deferred.push(deferred),
+        Some(Waits::Long(problem)) => plan.problems.push(problem),
+    }
+}
+
+/// What a person wants by forcing a rollout: every replica is told or replaced,
+/// also one that serves what is published, at once and in any hour. What makes a
+/// rollout unsafe still holds it back; why, if there is no step.
+pub(super) fn forced(
+    snapshot: &Snapshot,
+    view: &TargetView,
+    now: Timestamp,
+) -> Result<RolloutStep, Vec<Problem>> {
+    let (mut plan, memory) = (Plan::default(), Memory::default());
+    let step = step(&mut plan, snapshot, view, &memory, now, Touch::All);
+    step.ok_or(plan.problems)
+}
+
+/// Which replicas a rollout is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Touch {
+    /// Those that serve something else than is published.
+    Stale,
+    /// All that serve.
+    All,
+}
+
+/// Plans `step`, if neither an earlier failure nor a window holds it back.
+fn plan_or_hold(
+    plan: &mut Plan,
+    view: &TargetView,
+    memory: &Memory,
+    now: Timestamp,
+    step: RolloutStep,
+) {
+    let target = &view.target;
+    // What a service that names no secrets starts finds no certificate: that
+    // waits for no window.
+    let broken = step.names_no_secrets();
+    let held = |at| held(view, &step.stale, at).filter(|_| !broken);
+    let hold = held(now);
+    let attempted = step.attempted();
+    match memory.held_until(&attempted) {
+        Some(until) if now < until => plan.problems.push(Problem::RolloutHeld {
+            target: target.name.clone(),
+            // Not before its window either.
+            until: held(until).map_or(until, |(until, _)| until),
+            why: memory.why(&attempted).unwrap_or_default().to_owned(),
+        }),
+        _ => match hold {
+            Some((until, because)) => plan.held.push(Held {
+                target: target.name.clone(),
+                until,
+                because,
+                stale: step.stale,
+            }),
+            None => plan.rollouts.push(step),
+        },
+    }
+}
+
+/// What the public gets though every replica is as it should be. While they are
+/// not, it is no news.
+fn public(snapshot: &Snapshot, view: &TargetView, now: Timestamp) -> Vec<Problem> {
+    let Some(public) = view.public.as_ref() else {
+        return Vec::new();
+    };
+    if !target_in_step(snapshot, view, now) {
+        return Vec::new();
+    }
+    let problem = |(name, serving)| {
+        let found = match standing(snapshot, name, Some(serving), now) {
+            Standing::Serving => return None,
+            other => other.to_string(),
+        };
+        Some(Problem::Public {
+            name: name.clone(),
+            target: view.target.name.clone(),
+            address: public.address.clone(),
+            found,
+        })
+    };
+    public.serving.iter().filter_map(problem).collect()
+}
+
+/// What would make the replicas of a target serve what is published, if they do
+/// not. Only a difference of fingerprints, seen by a probe, is a reason to touch
+/// replicas; that an engine ran is none.
+///
+/// A signal or a restart loads every certificate that the target serves. So if
+/// one of them must not be loaded, none is.
+fn step(
+    plan: &mut Plan,
+    snapshot: &Snapshot,
+    view: &TargetView,
+    memory: &Memory,
+    now: Timestamp,
+    touch: Touch,
+) -> Option<RolloutStep> {
+    let (mut expected, mut stale) = (Vec::new(), Vec::new());
+    let Secrets {
+        step: secrets,
+        problems,
+        incomplete,
+    } = secret::secrets(snapshot, view, now);
+    let mut safe = problems.is_empty() && !incomplete;
+    plan.problems.extend(problems);
     for wanted in &view.target.certificates {
         let name = &wanted.name;
-        problems.extend(unseen(view, name));
         let Some(certificate) = snapshot.certificates.get(name) else {
             continue;
         };
         safe &= issue::problem(snapshot, name, certificate).is_none();
-        let Some(leaf) = certificate.published.leaf() else {
-            continue;
-        };
         let look = Look {
             snapshot,
             view,
             name,
-            certificate,
-            leaf,
+            published: certificate.published.leaf(),
         };
-        match look.compare(now) {
-            Compared::Differs(found) => {
-                stale.extend(found);
-                expected.push(Expected {
-                    certificate: name.clone(),
-                    leaf: leaf.clone(),
-                });
-            }
-            // It is not this certificate that is served there: nothing that a
-            // rollout could mend, and nothing that it would harm.
-            Compared::Another(problem) => problems.push(problem),
-            Compared::Unsafe(problem) => {
-                safe = false;
-                problems.extend(problem);
-            }
+        let compared = look.compare(now, &mut plan.problems);
+        let Some(leaf) = look.published else {
+            continue;
+        };
+        safe &= compared.safe;
+        // Where another certificate is served, a rollout could mend nothing, and
+        // would prove nothing.
+        if !compared.another {
+            stale.extend(match touch {
+                Touch::Stale => compared.stale,
+                Touch::All => look.all(),
+            });
+            expected.push(Expected {
+                certificate: name.clone(),
+                leaf: leaf.clone(),
+            });
         }
     }
-    if stale.is_empty() || !safe {
-        return (None, problems);
+    let named = secrets.as_ref().map(|secrets| &secrets.named);
+    let forced = touch == Touch::All;
+    let nothing_to_do = !forced && stale.is_empty() && named.is_none_or(|it| *it == Named::Current);
+    if let Some(problem) = stopped(view, named, nothing_to_do) {
+        plan.problems.push(problem);
+        return None;
     }
-    let step = RolloutStep {
+    if nothing_to_do || !safe {
+        return None;
+    }
+    let mut step = RolloutStep {
         target: view.target.clone(),
         expected,
         stale,
+        secrets,
+        canary: None,
+        out_of_reach: Vec::new(),
+        forced,
     };
-    match memory.held_until(&step.attempted()) {
-        Some(until) if now < until => {
-            problems.push(Problem::RolloutHeld {
-                target: view.target.name.clone(),
-                until,
-            });
-            (None, problems)
+    if let Strategy::Signal { .. } = view.target.strategy {
+        plan.problems.extend(leave_out_of_reach(&mut step, view));
+        let failures = memory.failures(&step.attempted());
+        step.canary = canary(&step, view, failures);
+        step.tasks().next()?;
+    }
+    Some(step)
+}
+
+/// An update that swarm has given up, which another would wipe out, and go on to
+/// the next replica. One of the runner's own is always told; one of somebody
+/// else's only if it is in the way.
+fn stopped(view: &TargetView, named: Option<&Named>, nothing_to_do: bool) -> Option<Problem> {
+    let by_signal = matches!(view.target.strategy, Strategy::Signal { .. });
+    if by_signal || matches!(named, Some(Named::Nothing(_))) {
+        return None;
+    }
+    let update = view.target.update.as_ref()?;
+    let state = update.stopped()?;
+    (update.rollout || !nothing_to_do).then(|| Problem::UpdateStopped {
+        target: view.target.name.clone(),
+        state: state.to_owned(),
+        message: update.message.clone(),
+    })
+}
+
+/// How long somebody else's update may take before a person should know that a
+/// rollout waits for it.
+const LASTING: SignedDuration = SignedDuration::from_mins(15);
+
+/// Why `step` must wait, if another update is under way: replicas that it has
+/// replaced already may have read the files of before, and an update that is
+/// started over it would put an end to its watch.
+///
+/// One that takes the secrets from a service is not waited for: it cannot come
+/// to a good end, because what it starts finds no certificate. The runner's own,
+/// from before a crash, is followed, if it leads to what is published now.
+fn deferred(step: &RolloutStep, now: Timestamp) -> Option<Waits> {
+    let update = step.target.update.as_ref().filter(|it| it.is_running())?;
+    let named = step.secrets.as_ref().map(|secrets| &secrets.named);
+    let goes_on = match (&step.target.strategy, named) {
+        (Strategy::Signal { .. }, _) | (_, Some(Named::Nothing(_))) => true,
+        (_, Some(Named::Older)) => false,
+        (_, Some(Named::Current) | None) => update.rollout,
+    };
+    if goes_on {
+        return None;
+    }
+    let target = step.target.name.clone();
+    match update.started_at {
+        Some(since) if now.duration_since(since) > LASTING => {
+            Some(Waits::Long(Problem::UpdateLasts { target, since }))
         }
-        _ => (Some(step), problems),
+        _ => Some(Waits::Soon(Deferred { target })),
     }
 }
 
-/// Whether every replica that is wanted was seen to serve what is published,
-/// and there is at least one.
-pub(super) fn all_served(snapshot: &Snapshot) -> bool {
-    let serves = |replica: &ReplicaView, name: &CertificateName| {
-        let certificate = snapshot.certificates.get(name);
-        let published = certificate.and_then(|certificate| certificate.published.leaf());
-        let served = replica.serving.get(name).and_then(Serving::leaf);
-        published.is_some() && served.map(|it| it.fingerprint) == published.map(|it| it.fingerprint)
-    };
-    let complete = |view: &TargetView| {
-        let wanted = view.target.desired.unwrap_or(1).max(1);
-        let certificates = &view.target.certificates;
-        view.replicas.len() as u64 >= wanted
-            && view.replicas.iter().all(|replica| {
-                let mut names = certificates.iter().map(|certificate| &certificate.name);
-                names.all(|name| serves(replica, name))
-            })
-    };
-    !snapshot.targets.is_empty() && snapshot.targets.iter().all(complete)
+/// How long a rollout has waited.
+enum Waits {
+    Soon(Deferred),
+    Long(Problem),
 }
 
-/// How the running replicas compare with what is published.
-enum Compared {
-    /// Those that serve another version; none if all serve it.
-    Differs(Vec<Stale>),
+/// A job does not reach every node. Those of its replicas are left out, for one
+/// node must not hold back all others.
+fn leave_out_of_reach(step: &mut RolloutStep, view: &TargetView) -> Vec<Problem> {
+    let stale = |task: &str| step.stale.iter().any(|stale| stale.task == task);
+    let mut problems = Vec::new();
+    for ReplicaView { replica, .. } in &view.replicas {
+        let Some(why) = replica.no_jobs.filter(|_| stale(&replica.task)) else {
+            continue;
+        };
+        step.out_of_reach.push(replica.task.clone());
+        problems.push(Problem::OutOfReach {
+            target: view.target.name.clone(),
+            replica: replica.name(),
+            node: replica.node.clone(),
+            why,
+        });
+    }
+    problems
+}
+
+/// The replica to go first: a bad certificate, or a server that will not load
+/// it, then harms one. After a failure it is the next one's turn, so that one
+/// sick replica does not hold back all others for ever.
+fn canary(step: &RolloutStep, view: &TargetView, failures: usize) -> Option<Canary> {
+    let serves_all = |replica: &&ReplicaView| {
+        step.expected.iter().all(|expected| {
+            let served = replica.serving.get(&expected.certificate);
+            let served = served.and_then(Serving::leaf);
+            served.is_some_and(|leaf| leaf.fingerprint == expected.leaf.fingerprint)
+        })
+    };
+    if view.replicas.iter().any(|replica| serves_all(&replica)) {
+        return None;
+    }
+    let tasks: BTreeSet<&str> = step.tasks().collect();
+    let candidates: Vec<&Replica> = view
+        .replicas
+        .iter()
+        .map(|view| &view.replica)
+        .filter(|replica| tasks.contains(replica.task.as_str()))
+        .collect();
+    if candidates.len() < 2 {
+        return None;
+    }
+    let replica = candidates[failures % candidates.len()];
+    Some(Canary {
+        task: replica.task.clone(),
+        replica: replica.name(),
+        address: replica.endpoint(view.target.probe.port)?,
+        network: replica.network().map(str::to_owned),
+    })
+}
+
+/// How the replicas compare with one certificate that is published.
+struct Compared {
+    /// Those that serve another version.
+    stale: Vec<Stale>,
     /// One answers with some other certificate.
-    Another(Problem),
-    /// It would be wrong to load what is published; why, if not said already.
-    Unsafe(Option<Problem>),
+    another: bool,
+    /// Loading what is published harms none of them.
+    safe: bool,
 }
 
 /// One certificate of one target.
@@ -110,78 +313,107 @@ struct Look<'a> {
     snapshot: &'a Snapshot,
     view: &'a TargetView,
     name: &'a CertificateName,
-    certificate: &'a CertificateView,
-    leaf: &'a Leaf,
+    published: Option<&'a Leaf>,
 }
 
 impl Look<'_> {
-    fn compare(&self, now: Timestamp) -> Compared {
-        let mut stale = Vec::new();
+    /// Every replica that was seen to serve, with what it serves.
+    fn all(&self) -> Vec<Stale> {
+        let served = self.view.replicas.iter().filter_map(|view| {
+            let leaf = view.serving.get(self.name).and_then(Serving::leaf)?;
+            Some((&view.replica, leaf.fingerprint))
+        });
+        let stale = served.map(|(replica, serves)| Stale {
+            certificate: self.name.clone(),
+            task: replica.task.clone(),
+            replica: replica.name(),
+            serves,
+        });
+        stale.collect()
+    }
+
+    fn compare(&self, now: Timestamp, problems: &mut Vec<Problem>) -> Compared {
+        let mut compared = Compared {
+            stale: Vec::new(),
+            another: false,
+            safe: true,
+        };
         for replica in &self.view.replicas {
-            let Some(served) = replica.serving.get(self.name).and_then(Serving::leaf) else {
-                continue;
-            };
-            if served.fingerprint == self.leaf.fingerprint {
-                continue;
+            let serving = replica.serving.get(self.name);
+            let standing = standing(self.snapshot, self.name, serving, now);
+            match &standing {
+                Standing::Stale { serves } => {
+                    compared.safe &= self.may_replace(replica, now);
+                    compared.stale.push(Stale {
+                        certificate: self.name.clone(),
+                        task: replica.replica.task.clone(),
+                        replica: replica.replica.name(),
+                        serves: *serves,
+                    });
+                }
+                Standing::Wrong { flaws, .. } => {
+                    let has = |flaw: fn(&Flaw) -> bool| flaws.iter().any(flaw);
+                    compared.another |= has(|flaw| matches!(flaw, Flaw::Another(_)));
+                    compared.safe &= !has(|flaw| matches!(flaw, Flaw::Newer));
+                }
+                Standing::Serving | Standing::Unreachable { .. } => {}
             }
-            if let Some(reason) = self.left_alone(replica, served, now) {
-                return reason;
-            }
-            stale.push(Stale {
-                certificate: self.name.clone(),
-                task: replica.replica.task.clone(),
-                replica: replica.replica.name(),
-                serves: served.fingerprint,
-            });
+            problems.extend(self.problem(replica, standing));
         }
-        Compared::Differs(stale)
+        compared
     }
 
-    /// Why this replica is not to be made to serve what is published.
-    fn left_alone(&self, replica: &ReplicaView, served: &Leaf, now: Timestamp) -> Option<Compared> {
-        let (target, name) = (self.view.target.name.clone(), self.name.clone());
-        if served.placeholder {
-            return None;
-        }
-        if !issue::is_it(self.snapshot, self.name, self.certificate, served) {
-            return Some(Compared::Another(Problem::ServesAnother {
-                name,
-                target,
-                replica: replica.replica.name(),
-                serves: served.fingerprint,
-            }));
-        }
-        // Said for the certificate already: a root that lost it, or expired.
-        if self.leaf.placeholder || self.leaf.not_after < now {
-            return Some(Compared::Unsafe(None));
-        }
-        if served.not_before > self.leaf.not_before {
-            return Some(Compared::Unsafe(Some(Problem::ServesNewer {
-                name,
-                target,
-                replica: replica.replica.name(),
-            })));
-        }
-        None
+    /// Whether an expired certificate would replace one that is not a
+    /// placeholder: it is said for the certificate already.
+    fn may_replace(&self, replica: &ReplicaView, now: Timestamp) -> bool {
+        let served = replica.serving.get(self.name).and_then(|it| it.leaf());
+        let expired = self.published.is_some_and(|leaf| leaf.not_after < now);
+        !expired || served.is_some_and(|leaf| leaf.placeholder)
     }
-}
 
-/// Replicas that swarm says run, and that no probe could see. One that is on
-/// its way is no problem yet.
-fn unseen<'a>(
-    view: &'a TargetView,
-    name: &'a CertificateName,
-) -> impl Iterator<Item = Problem> + 'a {
-    view.replicas
-        .iter()
-        .filter(|replica| replica.replica.running)
-        .filter_map(move |replica| match replica.serving.get(name)? {
-            Serving::Leaf(_) => None,
-            Serving::Unreachable(why) => Some(Problem::Unreachable {
+    /// What a person should know of this replica. One that is on its way is no
+    /// problem yet, and one that is stale is what a rollout is for.
+    fn problem(&self, replica: &ReplicaView, standing: Standing) -> Option<Problem> {
+        let (name, target) = (self.name.clone(), self.view.target.name.clone());
+        let (running, replica) = (replica.replica.running, replica.replica.name());
+        let (serves, flaws) = match standing {
+            Standing::Unreachable { why } if running => {
+                return Some(Problem::Unreachable {
+                    name,
+                    target,
+                    replica,
+                    why,
+                });
+            }
+            Standing::Wrong { serves, flaws } => (serves, flaws),
+            _ => return None,
+        };
+        // That nothing is published, that it expired, or that its names have
+        // changed is said once for the certificate, and dealt with there.
+        flaws.into_iter().find_map(|flaw| match flaw {
+            Flaw::Another(_) => Some(Problem::ServesAnother {
                 name: name.clone(),
-                target: view.target.name.clone(),
-                replica: replica.replica.name(),
-                why: why.clone(),
+                target: target.clone(),
+                replica: replica.clone(),
+                serves,
             }),
+            // A root that lost it is said for the certificate.
+            Flaw::Newer if self.published.is_none_or(|leaf| leaf.placeholder) => None,
+            Flaw::Newer => Some(Problem::ServesNewer {
+                name: name.clone(),
+                target: target.clone(),
+                replica: replica.clone(),
+            }),
+            Flaw::Chain(flaw) => Some(Problem::Chain {
+                name: name.clone(),
+                target: target.clone(),
+                replica: replica.clone(),
+                flaw,
+            }),
+            Flaw::NothingPublished
+            | Flaw::Names(_)
+            | Flaw::ExpiredAt(_)
+            | Flaw::NotValidBefore(_) => None,
         })
+    }
 }

@@ -1,5 +1,7 @@
 //! What is decided about small worlds, one property a test.
 
+mod updates;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -7,14 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::model::{
-    CertificateName, CertificateSpec, DomainName, Fingerprint, Leaf, PairError, Placement,
-    Published, Replica, Schedule, Serving, Strategy, Target,
+    CertificateName, CertificateSpec, Chain, DomainName, Fingerprint, KeyKind, Leaf, NoJobs,
+    PairError, Placement, Published, Reach, Replica, Schedule, Serving, Strategy, Target, Tell,
 };
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
+mod standings;
+mod windows;
+
 const NOW: &str = "2026-11-24T12:00:00Z";
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
@@ -22,12 +27,12 @@ fn domain() -> DomainName {
     DomainName::parse("example.org").unwrap()
 }
 
-fn name() -> CertificateName {
+pub(crate) fn name() -> CertificateName {
     CertificateName::of(&domain())
 }
 
 /// A certificate told apart by `nth`; a higher one is newer.
-fn leaf(nth: u8) -> Leaf {
+pub(crate) fn leaf(nth: u8) -> Leaf {
     let begin = now() - SignedDuration::from_hours(24 * (100 - i64::from(nth)));
     Leaf {
         fingerprint: Fingerprint::of_der(&[nth]),
@@ -35,6 +40,8 @@ fn leaf(nth: u8) -> Leaf {
         not_before: begin,
         not_after: begin + SignedDuration::from_hours(24 * 110),
         placeholder: false,
+        key: KeyKind::Ecdsa,
+        chain: Chain::default(),
     }
 }
 
@@ -46,7 +53,7 @@ fn placeholder() -> Leaf {
 }
 
 /// A world with one target of three replicas, each serving what is given.
-fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
+pub(crate) fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
     let replicas = serving.into_iter().enumerate().map(|(index, serving)| {
         let slot = i64::try_from(index).unwrap() + 1;
         ReplicaView {
@@ -54,7 +61,11 @@ fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
                 task: format!("task{slot}"),
                 slot,
                 node: format!("node-{slot}"),
-                address: Some([10, 0, 1, 10 + u8::try_from(slot).unwrap()].into()),
+                reach: Some(Reach::Overlay {
+                    address: [10, 0, 1, 10 + u8::try_from(slot).unwrap()].into(),
+                    network: "frontend".into(),
+                }),
+                no_jobs: None,
                 running: !matches!(serving, Serving::Unreachable(ref why) if why == "starting"),
                 state: "running".into(),
             },
@@ -70,14 +81,19 @@ fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
             path: PathBuf::from("/etc/letsencrypt/live/example.org/fullchain.pem"),
         }],
         strategy: Strategy::Signal {
-            signal: "HUP".into(),
+            tell: Tell::Signal("HUP".into()),
             test: Vec::new(),
         },
-        port: 443,
+        other_strategies: Vec::new(),
+        probe: "443".parse().unwrap(),
+        public: None,
+        window: None,
         desired: Some(3),
         updated_at: now() - SignedDuration::from_secs(10),
         placement: Placement::default(),
         stack: None,
+        secrets: Vec::new(),
+        update: None,
     };
     Snapshot {
         certificates: BTreeMap::from([(
@@ -90,12 +106,14 @@ fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
         targets: vec![TargetView {
             target,
             replicas: replicas.collect(),
+            mounted: BTreeMap::new(),
+            public: None,
         }],
         labels: Vec::new(),
     }
 }
 
-fn all(leaf: &Leaf) -> [Serving; 3] {
+pub(crate) fn all(leaf: &Leaf) -> [Serving; 3] {
     [(); 3].map(|()| Serving::Leaf(leaf.clone()))
 }
 
@@ -112,6 +130,13 @@ fn decided(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> 
     decide(snapshot, memory, &occasion, now())
 }
 
+/// The one rollout that is planned for a world.
+pub(crate) fn rollout(snapshot: &Snapshot) -> RolloutStep {
+    decided(snapshot, &Memory::default(), &[])
+        .rollouts
+        .remove(0)
+}
+
 fn step(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> Step {
     let mut plan = decided(snapshot, memory, forced);
     plan.certificates.remove(0).step
@@ -120,6 +145,7 @@ fn step(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> Ste
 fn asked_at(time: &str, failed: bool) -> Memory {
     let mut memory = Memory::default();
     let attempted = Attempted::Certificate(name());
+    let failed = failed.then(|| "no answer".to_owned());
     memory.record(attempted, time.parse().unwrap(), failed);
     memory
 }
@@ -378,7 +404,8 @@ fn a_rollout_that_failed_is_held_back_for_that_certificate_only() {
     let newer = world(Published::Pair(leaf(2)), serving.clone());
     let mut memory = Memory::default();
     let tried = decided(&newer, &memory, &[]).rollouts[0].attempted();
-    memory.record(tried, now() - SignedDuration::from_secs(30), true);
+    let failed = Some("no answer".to_owned());
+    memory.record(tried, now() - SignedDuration::from_secs(30), failed);
     let plan = decided(&newer, &memory, &[]);
     assert!(plan.rollouts.is_empty());
     assert!(matches!(plan.problems[0], Problem::RolloutHeld { .. }));
@@ -398,8 +425,21 @@ fn an_expired_certificate_is_told_and_renewed() {
 }
 
 #[test]
+fn a_certificate_that_is_not_valid_yet_is_told() {
+    let mut early = leaf(1);
+    early.not_before = now() + SignedDuration::from_secs(1);
+    let world = world(Published::Pair(early.clone()), all(&early));
+    let plan = decided(&world, &Memory::default(), &[]);
+    assert_eq!(
+        plan.problems[0].to_string(),
+        "certificate example.org: what is published is not valid before 2026-11-24T12:00:01Z; is \
+         this node's clock right?"
+    );
+}
+
+#[test]
 fn all_are_served_only_if_every_wanted_replica_was_seen() {
-    let served = |serving| all_served(&world(Published::Pair(leaf(1)), serving));
+    let served = |serving| all_served(&world(Published::Pair(leaf(1)), serving), now());
     assert!(served(all(&leaf(1))));
     assert!(!served([
         Serving::Leaf(leaf(1)),
@@ -409,7 +449,85 @@ fn all_are_served_only_if_every_wanted_replica_was_seen() {
     assert!(!served([(); 3].map(|()| Serving::Leaf(leaf(2)))));
     let mut fewer = world(Published::Pair(leaf(1)), all(&leaf(1)));
     fewer.targets[0].replicas.pop();
-    assert!(!all_served(&fewer));
+    assert!(!all_served(&fewer, now()));
     fewer.targets.clear();
-    assert!(!all_served(&fewer), "no target proves nothing");
+    assert!(!all_served(&fewer, now()), "no target proves nothing");
+}
+
+fn on_paused_node(world: &mut Snapshot, slot: usize) {
+    world.targets[0].replicas[slot - 1].replica.no_jobs = Some(NoJobs::Paused);
+}
+
+#[test]
+fn one_replica_goes_first_and_after_a_failure_another() {
+    let world = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    let mut memory = Memory::default();
+    let mut first = Vec::new();
+    for _ in 0..4 {
+        let rollout = decided(&world, &memory, &[]).rollouts.remove(0);
+        first.push(rollout.canary.clone().unwrap().replica);
+        let long_ago = now() - SignedDuration::from_hours(1);
+        memory.record_eager(rollout.attempted(), long_ago, Some("no answer".into()));
+    }
+    let expected = [
+        "replica 1 on node-1",
+        "replica 2 on node-2",
+        "replica 3 on node-3",
+    ];
+    assert_eq!(first[..3], expected);
+    assert_eq!(first[3], expected[0]);
+}
+
+#[test]
+fn nobody_goes_first_where_a_replica_has_proved_it_or_one_is_left() {
+    let serving = [1, 2, 1].map(|nth| Serving::Leaf(leaf(nth)));
+    let proved = world(Published::Pair(leaf(2)), serving);
+    let rollout = decided(&proved, &Memory::default(), &[]).rollouts.remove(0);
+    assert_eq!(rollout.canary, None);
+    assert_eq!(rollout.tasks().count(), 2);
+
+    let mut one = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    one.targets[0].replicas.truncate(1);
+    let rollout = decided(&one, &Memory::default(), &[]).rollouts.remove(0);
+    assert_eq!(rollout.canary, None);
+}
+
+#[test]
+fn a_replica_that_no_job_reaches_holds_no_other_back() {
+    let mut world = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    on_paused_node(&mut world, 1);
+    let mut plan = decided(&world, &Memory::default(), &[]);
+    let rollout = plan.rollouts.remove(0);
+    assert_eq!(rollout.tasks().collect::<Vec<_>>(), ["task2", "task3"]);
+    assert_eq!(rollout.canary.unwrap().task, "task2");
+    insta::assert_snapshot!(plan.problems[0], @"service patch_loadbalancer: replica 1 on node-1 serves an earlier certificate and cannot be told, because node-1 is paused; it is told when node-1 is active again");
+
+    on_paused_node(&mut world, 2);
+    on_paused_node(&mut world, 3);
+    let plan = decided(&world, &Memory::default(), &[]);
+    assert!(plan.rollouts.is_empty(), "there is nobody to tell");
+    assert_eq!(plan.problems.len(), 3);
+}
+
+#[test]
+fn a_forced_rollout_is_for_all_that_serve_in_any_hour() {
+    let world = world(Published::Pair(leaf(2)), all(&leaf(2)));
+    assert!(
+        decided(&world, &asked_at(NOW, false), &[])
+            .rollouts
+            .is_empty()
+    );
+    let forced = forced_rollout(&world, &world.targets[0], now()).unwrap();
+    assert_eq!(
+        forced.tasks().collect::<Vec<_>>(),
+        ["task1", "task2", "task3"]
+    );
+    assert!(forced.forced);
+}
+
+#[test]
+fn what_is_unsafe_is_not_forced_either() {
+    let newer = world(Published::Pair(leaf(1)), all(&leaf(2)));
+    let problems = forced_rollout(&newer, &newer.targets[0], now()).unwrap_err();
+    assert!(!problems.is_empty());
 }

@@ -1,7 +1,9 @@
-//! The Docker API as plain JSON, for the two places where typed models would
-//! lose something: a task's network addresses, which the models leave out, and
-//! a service's specification, which must go back with every field that it
-//! came with, also those that a newer engine has added.
+//! The Docker API as plain JSON, for the few places where the typed client would
+//! lose something, or show it: a task's network addresses and a service's
+//! specification of before, which the models leave out; a service's health check,
+//! which they look for under another name; a service's specification, which must
+//! go back with every field that it came with, also those that a newer engine has
+//! added; and a secret, because the typed client logs what it sends.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use rustls::sign::CertifiedKey;
 use serde::Serialize;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::{DomainName, Fingerprint};
+use super::{Chain, DomainName, Fingerprint, KeyKind};
 
 /// The organisation in the name of every placeholder that Rollover makes, by
 /// which it knows them again.
@@ -27,6 +27,10 @@ pub(crate) struct Leaf {
     pub(crate) not_after: Timestamp,
     /// Made by Rollover so that a load balancer can start, not by an authority.
     pub(crate) placeholder: bool,
+    /// The kind of its key.
+    pub(crate) key: KeyKind,
+    /// The certificates that came after it.
+    pub(crate) chain: Chain,
 }
 
 impl Leaf {
@@ -47,6 +51,24 @@ impl Leaf {
         wanted.sort_unstable();
         wanted.dedup();
         self.names == wanted
+    }
+
+    /// How much of its life is left at `time`: from 1 down to 0.
+    pub(crate) fn life_left(&self, time: Timestamp) -> f64 {
+        let life = self.not_after.duration_since(self.not_before).as_secs_f64();
+        let left = self.not_after.duration_since(time).as_secs_f64();
+        if life > 0.0 {
+            (left / life).clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }
+
+    /// The moment from which a twentieth of its life is left: then nothing
+    /// but an authority's own word may hold a newer one back.
+    pub(crate) fn nearing_expiry_at(&self) -> Timestamp {
+        let life = self.not_after.duration_since(self.not_before);
+        self.not_after - life / 20
     }
 }
 
@@ -85,11 +107,13 @@ impl Pair {
     pub(crate) fn check(chain: &Named<'_>, key: &Named<'_>) -> Result<Self, PairError> {
         let certificates = certificates_in(chain)?;
         let private = key_in(key)?;
-        let leaf = certificates.first().ok_or_else(|| PairError::NotPem {
-            file: chain.file.to_owned(),
-            why: "found no certificate".to_owned(),
-        })?;
-        let described = leaf_of(leaf).map_err(|why| PairError::NotX509 {
+        if certificates.is_empty() {
+            return Err(PairError::NotPem {
+                file: chain.file.to_owned(),
+                why: "found no certificate".to_owned(),
+            });
+        }
+        let described = leaf_of(&certificates).map_err(|why| PairError::NotX509 {
             file: chain.file.to_owned(),
             why,
         })?;
@@ -166,8 +190,10 @@ fn not_pem(named: &Named<'_>, error: &rustls::pki_types::pem::Error) -> PairErro
     }
 }
 
-/// Reads a leaf certificate from DER.
-pub(crate) fn leaf_of(der: &[u8]) -> Result<Leaf, String> {
+/// Reads a leaf certificate, given as DER with what follows it.
+pub(crate) fn leaf_of(certificates: &[impl AsRef<[u8]>]) -> Result<Leaf, String> {
+    let leaf = certificates.first().ok_or("there is no certificate")?;
+    let der = leaf.as_ref();
     let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
     let validity = certificate.validity();
     let timestamp = |time: x509_parser::time::ASN1Time| {
@@ -179,6 +205,8 @@ pub(crate) fn leaf_of(der: &[u8]) -> Result<Leaf, String> {
         not_before: timestamp(validity.not_before)?,
         not_after: timestamp(validity.not_after)?,
         placeholder: is_placeholder_issuer(&certificate),
+        key: KeyKind::of(&certificate),
+        chain: Chain::of(certificates)?,
     })
 }
 
@@ -232,6 +260,7 @@ impl Published {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::CertificateName;
     use proptest::prelude::*;
 
     /// A self-signed pair as PEM: (chain, key).
@@ -239,6 +268,14 @@ pub(crate) mod tests {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let made = rcgen::generate_simple_self_signed(names).unwrap();
         (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    /// The leaf of a new self-signed pair, and the certificate's name.
+    pub(crate) fn leaf_named(domain: &str) -> (Leaf, CertificateName) {
+        let (chain, key) = pair(&[domain]);
+        let leaf = check(chain.as_bytes(), key.as_bytes()).unwrap().leaf;
+        let domain = DomainName::parse(domain).unwrap();
+        (leaf, CertificateName::of(&domain))
     }
 
     fn check(chain: &[u8], key: &[u8]) -> Result<Pair, PairError> {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use super::{CertificateName, CertificateSpec, DomainName, Strategy, parse_duration};
+use super::{
+    CertificateName, CertificateSpec, DomainName, Pace, ProbePort, PublicAddress, Strategy, Tell,
+    Window, parse_duration,
+};
 
 /// A label that does not parse. It takes its own certificate or service out;
 /// everything else goes on.
@@ -24,20 +27,28 @@ pub(crate) struct LabelError {
 pub(crate) struct Labels {
     pub(crate) certificates: Vec<CertificateSpec>,
     pub(crate) strategy: Strategy,
-    pub(crate) port: u16,
+    pub(crate) other_strategies: Vec<Strategy>,
+    pub(crate) probe: ProbePort,
+    pub(crate) public: Option<PublicAddress>,
+    pub(crate) window: Option<Window>,
 }
 
 const ENABLE: &str = "rollover.enable";
 const DOMAINS: &str = "rollover.domains";
+/// Where swarm mounts secrets, unless a reference says otherwise.
+const SECRETS: &str = "/run/secrets";
 /// Every label that has a meaning now, for telling a slip of the pen.
 const KNOWN: &[&str] = &[
     ENABLE,
     DOMAINS,
     "rollover.strategy",
     "rollover.signal",
+    "rollover.exec",
     "rollover.test",
     "rollover.path",
     "rollover.probe",
+    "rollover.public",
+    "rollover.window",
     "rollover.delay",
     "rollover.parallelism",
 ];
@@ -79,48 +90,77 @@ impl Reader<'_> {
         // Everything below concerns the service as a whole: one that cannot
         // be rolled out rightly is not rolled out at all.
         let before = self.errors.len();
-        let port = self.parse("rollover.probe", "443", "a TCP port, such as 443", |v| {
-            v.parse::<u16>().ok().filter(|&port| port != 0)
-        });
-        let strategy = self.strategy();
+        let probe = self.parse(
+            "rollover.probe",
+            "443",
+            "a TCP port, such as 443, and perhaps /h2 or /proxy after it",
+            |v| v.parse::<ProbePort>().ok(),
+        );
+        let public = self.public();
+        let window = self.window();
+        let strategies = self.strategies();
         if self.errors.len() > before || certificates.is_empty() {
             return None;
         }
+        let (strategy, other_strategies) = strategies?;
         Some(Labels {
             certificates,
-            strategy: strategy?,
-            port: port?,
+            strategy,
+            other_strategies,
+            probe: probe?,
+            public,
+            window,
         })
     }
 
-    fn strategy(&mut self) -> Option<Strategy> {
+    /// Absent or empty: no such address.
+    fn public(&mut self) -> Option<PublicAddress> {
+        self.given("rollover.public")?;
+        let expected = "a host and a port, such as www.example.org:443";
+        self.parse("rollover.public", "", expected, |v| v.parse().ok())
+    }
+
+    /// Absent or empty: at any time.
+    fn window(&mut self) -> Option<Window> {
+        let value = self.given("rollover.window")?;
+        match Window::parse(&value) {
+            Ok(window) => Some(window),
+            Err(error) => {
+                let expected = format!(
+                    "cron;duration[;time zone], such as \"0 2 * * *;3h;Europe/Berlin\"; {error}"
+                );
+                self.wrong("rollover.window", &value, &expected);
+                None
+            }
+        }
+    }
+
+    /// The value of a label, if it has one.
+    fn given(&self, label: &str) -> Option<String> {
+        let value = self.labels.get(label)?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// The one that is chosen, and the others.
+    fn strategies(&mut self) -> Option<(Strategy, Vec<Strategy>)> {
         let kind = self.parse(
             "rollover.strategy",
             "signal",
-            "signal or restart",
+            "signal, restart or secret",
             |value| {
-                ["signal", "restart"]
+                ["signal", "restart", "secret"]
                     .into_iter()
                     .find(|&kind| kind == value)
             },
         );
         // All of them are read, whichever applies: a wrong value should not
         // wait for a change of strategy to be noticed.
-        let signal = self.parse(
-            "rollover.signal",
-            "HUP",
-            "a signal's name, such as HUP",
-            |v| {
-                let name = v.trim_start_matches("SIG");
-                let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
-                (!name.is_empty() && name.chars().all(plain)).then(|| name.to_owned())
-            },
-        );
+        let tell = self.tell();
         let test = self.parse(
             "rollover.test",
             "nginx -t",
             "a command, such as nginx -t",
-            |v| Some(v.split_whitespace().map(str::to_owned).collect()),
+            shlex::split,
         );
         let delay = self.parse(
             "rollover.delay",
@@ -134,16 +174,57 @@ impl Reader<'_> {
             "a number of replicas, 1 or more",
             |v| v.parse::<u64>().ok().filter(|&number| number > 0),
         );
-        Some(match kind? {
-            "signal" => Strategy::Signal {
-                signal: signal?,
+        let pace = Pace {
+            parallelism: parallelism?,
+            delay: delay?,
+        };
+        let mut strategies = vec![
+            Strategy::Signal {
+                tell: tell?,
                 test: test?,
             },
-            _ => Strategy::Restart {
-                parallelism: parallelism?,
-                delay: delay?,
+            Strategy::Restart(pace.clone()),
+            Strategy::Secret(pace),
+        ];
+        let kind = kind?;
+        let chosen = strategies.iter().position(|it| it.name() == kind)?;
+        Some((strategies.remove(chosen), strategies))
+    }
+
+    /// A command takes the place of the signal.
+    fn tell(&mut self) -> Option<Tell> {
+        let signal = self.parse(
+            "rollover.signal",
+            "HUP",
+            "a signal's name, such as HUP",
+            |v| {
+                let name = v.trim_start_matches("SIG");
+                let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+                (!name.is_empty() && name.chars().all(plain)).then(|| name.to_owned())
             },
-        })
+        );
+        let command = self.parse(
+            "rollover.exec",
+            "",
+            "a command, such as service reload",
+            shlex::split,
+        );
+        if let (Some(value), true) = (
+            self.labels.get("rollover.exec"),
+            self.labels.contains_key("rollover.signal"),
+        ) {
+            let value = value.clone();
+            self.wrong(
+                "rollover.exec",
+                &value,
+                "no rollover.signal beside it: it is one or the other",
+            );
+            return None;
+        }
+        match command? {
+            command if command.is_empty() => signal.map(Tell::Signal),
+            command => Some(Tell::Exec(command)),
+        }
     }
 
     fn certificates(&mut self) -> Vec<CertificateSpec> {
@@ -170,9 +251,25 @@ impl Reader<'_> {
                 self.wrong(label, value, expected);
                 continue;
             }
+            if self.collides(&certificate, &certificates) {
+                let path = certificate.path.display().to_string();
+                let expected = "a path with NAME in it, as secrets cannot share one";
+                self.wrong("rollover.path", &path, expected);
+                continue;
+            }
             certificates.push(certificate);
         }
         certificates
+    }
+
+    /// Whether a secret would have to stand where another does.
+    fn collides(&self, certificate: &CertificateSpec, others: &[CertificateSpec]) -> bool {
+        self.is_by_secret() && others.iter().any(|other| other.path == certificate.path)
+    }
+
+    fn is_by_secret(&self) -> bool {
+        let strategy = self.labels.get("rollover.strategy");
+        strategy.is_some_and(|value| value.trim() == "secret")
     }
 
     fn certificate(&mut self, label: &str, value: &str) -> Option<CertificateSpec> {
@@ -188,7 +285,12 @@ impl Reader<'_> {
             }
         }
         let name = CertificateName::of(domains.first()?);
-        let default = format!("/etc/letsencrypt/live/{name}/fullchain.pem");
+        let directory = if self.is_by_secret() {
+            SECRETS
+        } else {
+            "/etc/letsencrypt/live"
+        };
+        let default = format!("{directory}/{name}/fullchain.pem");
         let path = self.parse(
             "rollover.path",
             &default,
@@ -296,11 +398,12 @@ mod tests {
         ]);
         let labels = parsed.unwrap();
         assert_eq!(errors, [""; 0]);
-        assert_eq!(labels.port, 443);
+        assert_eq!(labels.probe, "443".parse().unwrap());
+        assert!(labels.public.is_none() && labels.window.is_none());
         assert_eq!(
             labels.strategy,
             Strategy::Signal {
-                signal: "HUP".into(),
+                tell: Tell::Signal("HUP".into()),
                 test: vec!["nginx".into(), "-t".into()]
             }
         );
@@ -314,6 +417,27 @@ mod tests {
     }
 
     #[test]
+    fn a_command_takes_the_place_of_the_signal_and_may_have_quotes() {
+        let asked = [
+            ("rollover.enable", "true"),
+            ("rollover.domains", "example.org"),
+            ("rollover.exec", "sh -c 'kill -USR2 1'"),
+            ("rollover.test", ""),
+        ];
+        let Strategy::Signal { tell, test } = parse(&asked).0.unwrap().strategy else {
+            panic!("signal is the default");
+        };
+        let command = ["sh", "-c", "kill -USR2 1"].map(str::to_owned);
+        assert_eq!(tell, Tell::Exec(command.into()));
+        assert!(test.is_empty());
+
+        let both = [&asked[..], &[("rollover.signal", "USR2")]].concat();
+        let (parsed, errors) = parse(&both);
+        assert!(parsed.is_none());
+        insta::assert_snapshot!(errors[0], @r#"service web: label rollover.exec="sh -c 'kill -USR2 1'": expected no rollover.signal beside it: it is one or the other; everything else goes on"#);
+    }
+
+    #[test]
     fn restart_takes_its_own_labels() {
         let (parsed, _) = parse(&[
             ("rollover.enable", "true"),
@@ -324,11 +448,45 @@ mod tests {
         ]);
         assert_eq!(
             parsed.unwrap().strategy,
-            Strategy::Restart {
+            Strategy::Restart(Pace {
                 parallelism: 2,
                 delay: Duration::from_secs(90)
-            }
+            })
         );
+    }
+
+    #[test]
+    fn secrets_stand_where_swarm_mounts_them() {
+        let secret = |more: &[(&str, &str)]| {
+            let own = [
+                ("rollover.enable", "true"),
+                ("rollover.domains", "example.org"),
+                ("rollover.strategy", "secret"),
+            ];
+            parse(&[&own, more].concat())
+        };
+        let (parsed, errors) = secret(&[]);
+        let labels = parsed.unwrap();
+        assert_eq!(errors, [""; 0]);
+        assert_eq!(
+            labels.strategy,
+            Strategy::Secret(Pace {
+                parallelism: 1,
+                delay: Duration::from_secs(30)
+            })
+        );
+        let path = &labels.certificates[0].path;
+        assert_eq!(
+            path,
+            &PathBuf::from("/run/secrets/example.org/fullchain.pem")
+        );
+
+        let (parsed, errors) = secret(&[
+            ("rollover.domains.shop", "shop.example.org"),
+            ("rollover.path", "/tls/fullchain.pem"),
+        ]);
+        assert_eq!(parsed.unwrap().certificates.len(), 1);
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.path="/tls/fullchain.pem": expected a path with NAME in it, as secrets cannot share one; everything else goes on"#);
     }
 
     #[test]
@@ -351,16 +509,20 @@ mod tests {
             ("rollover.delay", "30"),
             ("rollover.parallelism", "0"),
             ("rollover.probe", "https"),
+            ("rollover.public", "www.example.org"),
+            ("rollover.window", "0 2 * * *"),
             ("rollover.signal", "please"),
             ("rollover.path", "live/fullchain.pem"),
             ("rollover.domain", "example.org"),
         ]);
         assert!(parsed.is_none());
         insta::assert_snapshot!(errors.join("\n"), @r#"
-        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.test, rollover.path, rollover.probe, rollover.delay, rollover.parallelism; everything else goes on
+        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.exec, rollover.test, rollover.path, rollover.probe, rollover.public, rollover.window, rollover.delay, rollover.parallelism; everything else goes on
         service web: label rollover.path="live/fullchain.pem": expected the absolute path of the chain inside the replica; everything else goes on
-        service web: label rollover.probe="https": expected a TCP port, such as 443; everything else goes on
-        service web: label rollover.strategy="reload": expected signal or restart; everything else goes on
+        service web: label rollover.probe="https": expected a TCP port, such as 443, and perhaps /h2 or /proxy after it; everything else goes on
+        service web: label rollover.public="www.example.org": expected a host and a port, such as www.example.org:443; everything else goes on
+        service web: label rollover.window="0 2 * * *": expected cron;duration[;time zone], such as "0 2 * * *;3h;Europe/Berlin"; found 1 of two or three parts between semicolons; everything else goes on
+        service web: label rollover.strategy="reload": expected signal, restart or secret; everything else goes on
         service web: label rollover.signal="please": expected a signal's name, such as HUP; everything else goes on
         service web: label rollover.delay="30": expected a duration, such as 30s or 1m30s; everything else goes on
         service web: label rollover.parallelism="0": expected a number of replicas, 1 or more; everything else goes on

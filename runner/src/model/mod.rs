@@ -2,20 +2,34 @@
 //! clock, a file or a socket.
 
 mod certificate;
+mod chain;
 mod fingerprint;
 mod label;
 mod name;
+mod probe;
 mod replica;
 mod schedule;
+mod secret;
 mod target;
+mod update;
+mod window;
 
 #[cfg(test)]
 pub(crate) use certificate::tests;
 pub(crate) use certificate::{Leaf, Named, Pair, PairError, Published};
 pub(crate) use certificate::{PLACEHOLDER_ORGANISATION, leaf_of};
+#[cfg(test)]
+pub(crate) use chain::tests::signed_chain;
+pub(crate) use chain::{Chain, ChainFlaw, KeyKind};
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use label::{LabelError, parse_target};
 pub(crate) use name::{CertificateName, DomainName};
-pub(crate) use replica::{Replica, Serving};
+pub(crate) use probe::{ProbePort, PublicAddress};
+pub(crate) use replica::{NoJobs, Reach, Replica, Serving};
 pub(crate) use schedule::{Schedule, ScheduleError, parse_duration};
-pub(crate) use target::{CertificateSpec, Placement, Strategy, Target};
+#[cfg(test)]
+pub(crate) use secret::tests as secret_tests;
+pub(crate) use secret::{CERTIFICATE_LABEL, OwnSecret, Part, SecretReference, Version, mounted};
+pub(crate) use target::{CertificateSpec, Pace, Placement, Strategy, Target, Tell};
+pub(crate) use update::{Update, UpdateState};
+pub(crate) use window::Window;

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A DNS name as it stands in a certificate: lower case, ASCII (A-labels),
 /// at most 253 octets, optionally with a leading `*.`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Debug)]
+#[serde(try_from = "String")]
 pub(crate) struct DomainName(String);
 
 /// Why a text is not a domain name.
@@ -62,6 +63,14 @@ impl DomainName {
     }
 }
 
+impl TryFrom<String> for DomainName {
+    type Error = DomainNameError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
 impl fmt::Display for DomainName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -82,6 +91,15 @@ impl CertificateName {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for CertificateName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        DomainName::parse(&name)
+            .map(|domain| Self::of(&domain))
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A replica of a target, and what it was seen to serve.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -15,15 +16,48 @@ pub(crate) struct Replica {
     pub(crate) slot: i64,
     /// The host name of its node, or the node's ID when it is not known.
     pub(crate) node: String,
-    /// The address at which the runner can reach it, on a network of both.
-    pub(crate) address: Option<IpAddr>,
+    /// How the runner can reach it, if it can.
+    pub(crate) reach: Option<Reach>,
+    /// Why no job can run on its node now; none if one can.
+    pub(crate) no_jobs: Option<NoJobs>,
     /// Whether swarm says that it runs (its health check, if any, passes).
     pub(crate) running: bool,
     /// What swarm says of it: state, and error if any.
     pub(crate) state: String,
 }
 
+/// How the runner can reach one replica and no other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reach {
+    /// At its own address, on an overlay network of both: the network by swarm's
+    /// ID of it.
+    Overlay { address: IpAddr, network: String },
+    /// At its node's address, by the ports that it publishes in host mode: those
+    /// inside the replica, and those of the node that lead there.
+    Host {
+        node: IpAddr,
+        ports: BTreeMap<u16, u16>,
+    },
+}
+
 impl Replica {
+    /// Where the runner reaches the replica's own `port`.
+    pub(crate) fn endpoint(&self, port: u16) -> Option<SocketAddr> {
+        match self.reach.as_ref()? {
+            Reach::Overlay { address, .. } => Some(SocketAddr::new(*address, port)),
+            Reach::Host { node, ports } => Some(SocketAddr::new(*node, *ports.get(&port)?)),
+        }
+    }
+
+    /// The network on which whoever asks must be, if it must be on one.
+    pub(crate) fn network(&self) -> Option<&str> {
+        match self.reach.as_ref()? {
+            Reach::Overlay { network, .. } => Some(network),
+            Reach::Host { .. } => None,
+        }
+    }
+
     /// How people are told of it: `replica 2 on node-3`.
     pub(crate) fn name(&self) -> String {
         if self.slot == 0 {
@@ -32,6 +66,18 @@ impl Replica {
             format!("replica {} on {}", self.slot, self.node)
         }
     }
+}
+
+/// What keeps swarm from placing a job's task on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NoJobs {
+    /// A person paused it: what runs there goes on.
+    Paused,
+    /// A person drains it: what runs there is being moved.
+    Drained,
+    /// Its manager does not hear of it.
+    Away,
 }
 
 /// The result of one look at what a replica serves for a name.

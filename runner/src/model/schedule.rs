@@ -6,15 +6,39 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use serde::{Deserialize, Serialize};
 
 /// A crontab(5) schedule (five fields) in a time zone.
 ///
 /// A moment that a change of clocks skips is run at the change; one that it
 /// repeats is run once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub(crate) struct Schedule {
+    written: Written,
     cron: Cron,
     zone: TimeZone,
+}
+
+/// A schedule as a person writes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Written {
+    cron: String,
+    time_zone: String,
+}
+
+impl TryFrom<Written> for Schedule {
+    type Error = ScheduleError;
+
+    fn try_from(written: Written) -> Result<Self, ScheduleError> {
+        Self::parse(&written.cron, &written.time_zone)
+    }
+}
+
+impl From<Schedule> for Written {
+    fn from(schedule: Schedule) -> Self {
+        schedule.written
+    }
 }
 
 /// Why a text is not a schedule.
@@ -53,8 +77,16 @@ impl Schedule {
             .build()
             .parse(text)
             .map_err(|error| wrong(error.to_string()))?;
+        let written = Written {
+            cron: text.to_owned(),
+            time_zone: zone.to_owned(),
+        };
         let zone = TimeZone::get(zone).map_err(|_| ScheduleError::Zone(zone.to_owned()))?;
-        let schedule = Self { cron, zone };
+        let schedule = Self {
+            written,
+            cron,
+            zone,
+        };
         // A leap day comes round within eight years, so a date that does not
         // from a fixed start never will.
         match schedule.next_after(Timestamp::UNIX_EPOCH) {

@@ -1,12 +1,15 @@
 //! A swarm service whose replicas serve certificates.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{CertificateName, DomainName};
+use super::{
+    CertificateName, DomainName, ProbePort, PublicAddress, SecretReference, Update, Window,
+};
 
 /// A service that carries the label `rollover.enable=true`, its labels parsed.
 #[derive(Clone, Debug, Serialize)]
@@ -19,8 +22,15 @@ pub(crate) struct Target {
     pub(crate) certificates: Vec<CertificateSpec>,
     /// How a new certificate reaches its replicas.
     pub(crate) strategy: Strategy,
-    /// The TCP port on which each replica is probed.
-    pub(crate) port: u16,
+    /// The others that its labels would give, for who forces a rollout.
+    #[serde(skip)]
+    pub(crate) other_strategies: Vec<Strategy>,
+    /// How each replica is probed.
+    pub(crate) probe: ProbePort,
+    /// Where the public reaches it, if that is to be probed too.
+    pub(crate) public: Option<PublicAddress>,
+    /// When its replicas may be touched; `None`: at any time.
+    pub(crate) window: Option<Window>,
     /// How many replicas swarm is asked for; `None` for a global service.
     pub(crate) desired: Option<u64>,
     /// When the service was last changed.
@@ -29,6 +39,10 @@ pub(crate) struct Target {
     pub(crate) placement: Placement,
     /// The stack that it belongs to.
     pub(crate) stack: Option<String>,
+    /// The secrets that its specification names, whoever made them.
+    pub(crate) secrets: Vec<SecretReference>,
+    /// How its last update stands; not looked at where none is rolled out.
+    pub(crate) update: Option<Update>,
 }
 
 /// A certificate that a target wants.
@@ -45,20 +59,58 @@ pub(crate) struct CertificateSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub(crate) enum Strategy {
-    /// A signal to PID 1 of every replica, by a global job.
+    /// Every replica is told to load its certificates anew, by a global job.
     Signal {
-        /// Such as `HUP`.
-        signal: String,
-        /// Run in each replica before; no signal when it fails. Empty: none.
+        /// How it is told.
+        tell: Tell,
+        /// Run in each replica before; it is not told when this fails. Empty:
+        /// none.
         test: Vec<String>,
     },
     /// A forced update of the service, watched to its end.
-    Restart {
-        /// How many replicas at a time.
-        parallelism: u64,
-        /// How long to wait between them.
-        delay: Duration,
-    },
+    Restart(Pace),
+    /// An update that swaps swarm secrets on the service, watched to its end.
+    Secret(Pace),
+}
+
+impl Strategy {
+    /// Its name, as the label has it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Signal { .. } => "signal",
+            Self::Restart(_) => "restart",
+            Self::Secret(_) => "secret",
+        }
+    }
+}
+
+/// How fast an update replaces replicas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Pace {
+    /// How many replicas at a time.
+    pub(crate) parallelism: u64,
+    /// How long to wait between them.
+    pub(crate) delay: Duration,
+}
+
+/// What makes a running server load its certificates anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tell {
+    /// A signal to PID 1, such as `HUP`.
+    Signal(String),
+    /// A command that is run in the replica.
+    Exec(Vec<String>),
+}
+
+/// As something that was done.
+impl fmt::Display for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(signal) => write!(f, "sent {signal}"),
+            Self::Exec(command) => write!(f, "ran {}", command.join(" ")),
+        }
+    }
 }
 
 /// Where swarm may put the tasks of a service.

@@ -35,8 +35,29 @@ fn read(root: &Path, name: &CertificateName) -> Published {
 }
 
 fn pair(chain: &Path, key: &Path) -> Result<Pair, PairError> {
+    Ok(whole(chain, key)?.pair)
+}
+
+/// The content of a pair, seen to fit together. It has no `Debug`, for a key is
+/// in it.
+pub(crate) struct PairContent {
+    pub(crate) pair: Pair,
+    pub(crate) chain: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+}
+
+/// Reads `live/NAME` below `root` with what is in it.
+pub(crate) fn content_of(root: &Path, name: &CertificateName) -> Result<PairContent, PairError> {
+    let directory = root.join("live").join(name.as_str());
+    whole(
+        &directory.join("fullchain.pem"),
+        &directory.join("privkey.pem"),
+    )
+}
+
+fn whole(chain: &Path, key: &Path) -> Result<PairContent, PairError> {
     let (chain_content, key_content) = (content(chain)?, content(key)?);
-    Pair::check(
+    let pair = Pair::check(
         &Named {
             file: &chain.to_string_lossy(),
             content: &chain_content,
@@ -45,7 +66,12 @@ fn pair(chain: &Path, key: &Path) -> Result<Pair, PairError> {
             file: &key.to_string_lossy(),
             content: &key_content,
         },
-    )
+    )?;
+    Ok(PairContent {
+        pair,
+        chain: chain_content,
+        key: key_content,
+    })
 }
 
 fn content(path: &Path) -> Result<Vec<u8>, PairError> {

@@ -1,12 +1,20 @@
 //! Looking at the world: the swarm, the files, and what every replica serves,
 //! gathered into one immutable [`Snapshot`]. Nothing here changes anything.
 
+pub(crate) mod changes;
+mod facts;
 pub(crate) mod files;
 pub(crate) mod own;
 pub(crate) mod probe;
+mod reach;
+pub(crate) mod secrets;
 mod snapshot;
 pub(crate) mod swarm;
+pub(crate) mod tasks;
 
+pub(crate) use facts::{candidates, merged_health_check};
+#[cfg(test)]
+pub(crate) use snapshot::PublicView;
 pub(crate) use snapshot::{
-    CertificateView, ReplicaView, Snapshot, TargetView, observe, replicas_of,
+    CertificateView, Kinds, ReplicaView, Snapshot, TargetView, observe, replicas_of,
 };

@@ -13,6 +13,8 @@ use crate::docker::{describe, is_not_found};
 pub(crate) struct Own {
     /// The image that it runs, with its digest if swarm resolved one.
     pub(crate) image: String,
+    /// The ID of the service that it is a task of, if it is one.
+    pub(crate) service: Option<String>,
     /// The IDs of the networks that it is attached to.
     pub(crate) networks: Vec<String>,
     /// What it mounts: (path inside, source on the host or name of a volume).
@@ -58,11 +60,11 @@ impl From<ContainerInspectResponse> for Own {
             .and_then(|settings| settings.networks)
             .unwrap_or_default();
         let mounts = container.mounts.unwrap_or_default().into_iter();
+        let config = container.config.unwrap_or_default();
+        let mut labels = config.labels.unwrap_or_default();
         Self {
-            image: container
-                .config
-                .and_then(|config| config.image)
-                .unwrap_or_default(),
+            image: config.image.unwrap_or_default(),
+            service: labels.remove("com.docker.swarm.service.id"),
             networks: networks
                 .into_values()
                 .filter_map(|network| network.network_id)

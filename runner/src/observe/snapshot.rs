@@ -1,7 +1,6 @@
 //! Everything that deciding needs, at one moment.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -9,12 +8,18 @@ use serde::Serialize;
 
 use super::files;
 use super::own::Own;
-use super::probe::probe;
+use super::probe::{Question, probe, probe_public};
+use super::secrets::own_secrets;
 use super::swarm::{self, SwarmError};
 use crate::docker::Manager;
 use crate::model::{
-    CertificateName, CertificateSpec, DomainName, LabelError, Published, Replica, Serving, Target,
+    CertificateName, CertificateSpec, DomainName, KeyKind, LabelError, Published, Replica, Serving,
+    Strategy, Target, Version, mounted,
 };
+
+/// The kind of key that each certificate is published with: what a server that
+/// has one of each kind is to be asked for.
+pub(crate) type Kinds = BTreeMap<CertificateName, KeyKind>;
 
 /// The world as it was seen.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +43,19 @@ pub(crate) struct CertificateView {
 pub(crate) struct TargetView {
     pub(crate) target: Target,
     pub(crate) replicas: Vec<ReplicaView>,
+    /// For `secret`: what new tasks would find, by the service's specification.
+    pub(crate) mounted: BTreeMap<CertificateName, Version>,
+    /// What its public address serves, if it is to be probed. It may lead to any
+    /// replica, or to something in front of them all: so it is told, and nothing
+    /// is decided by it.
+    pub(crate) public: Option<PublicView>,
+}
+
+/// What a target serves to the public.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PublicView {
+    pub(crate) address: String,
+    pub(crate) serving: BTreeMap<CertificateName, Serving>,
 }
 
 /// A replica and what it serves for each certificate of its target.
@@ -59,16 +77,38 @@ pub(crate) async fn observe(
 ) -> Result<Snapshot, SwarmError> {
     let (found, mut labels) = swarm::targets(&manager.docker).await?;
     let (found, certificates) = agree_on_certificates(found, root, &mut labels);
+    let secrets = if found.iter().any(is_by_secret) {
+        own_secrets(&manager.docker).await?
+    } else {
+        Vec::new()
+    };
+    let published = certificates.iter();
+    let kinds: Kinds = published
+        .filter_map(|(name, view)| Some((name.clone(), view.published.leaf()?.key)))
+        .collect();
     let mut targets = Vec::new();
-    for target in found {
-        let replicas = replicas_of(manager, &target, own).await?;
-        targets.push(TargetView { target, replicas });
+    for mut target in found {
+        if !matches!(target.strategy, Strategy::Signal { .. }) {
+            target.update = Some(swarm::update(manager, &target.id).await?);
+        }
+        let replicas = replicas_of(manager, &target, own, &kinds);
+        let (replicas, public) = tokio::join!(replicas, public_of(&target, &kinds));
+        targets.push(TargetView {
+            replicas: replicas?,
+            public,
+            mounted: mounted(&target.certificates, &target.secrets, &secrets),
+            target,
+        });
     }
     Ok(Snapshot {
         certificates,
         targets,
         labels,
     })
+}
+
+fn is_by_secret(target: &Target) -> bool {
+    matches!(target.strategy, Strategy::Secret(_))
 }
 
 /// The certificates that all targets together want. Two targets may share one
@@ -123,29 +163,66 @@ pub(crate) async fn replicas_of(
     manager: &Manager,
     target: &Target,
     own: Option<&Own>,
+    kinds: &Kinds,
 ) -> Result<Vec<ReplicaView>, SwarmError> {
     let replicas = swarm::replicas(manager, &target.id, own).await?;
-    Ok(join_all(replicas.into_iter().map(|replica| view_of(replica, target))).await)
+    let views = replicas
+        .into_iter()
+        .map(|replica| view_of(replica, target, kinds));
+    Ok(join_all(views).await)
 }
 
-async fn view_of(replica: Replica, target: &Target) -> ReplicaView {
+async fn view_of(replica: Replica, target: &Target, kinds: &Kinds) -> ReplicaView {
     let looks = target.certificates.iter().map(|certificate| async {
-        let serving = look(&replica, target.port, &certificate.domains).await;
+        let serving = look(&replica, target, certificate, kinds).await;
         (certificate.name.clone(), serving)
     });
     let serving = join_all(looks).await.into_iter().collect();
     ReplicaView { replica, serving }
 }
 
-async fn look(replica: &Replica, port: u16, domains: &[DomainName]) -> Serving {
+async fn look(
+    replica: &Replica,
+    target: &Target,
+    certificate: &CertificateSpec,
+    kinds: &Kinds,
+) -> Serving {
     if !replica.running {
         return Serving::Unreachable(format!("swarm says {}", replica.state));
     }
-    match (replica.address, domains.first()) {
-        (Some(address), Some(domain)) => probe(SocketAddr::new(address, port), domain).await,
-        _ => Serving::Unreachable(
-            "the runner shares no network with it; attach both services to one overlay network"
-                .to_owned(),
-        ),
+    let question = question(target, certificate, kinds);
+    match (replica.endpoint(target.probe.port), question) {
+        (Some(address), Some(question)) => probe(address, question).await,
+        _ => Serving::Unreachable(format!(
+            "the runner shares no network with it, and it publishes port {} at no port of its \
+             node; attach both services to one overlay network, or publish the port in host mode",
+            target.probe.port
+        )),
     }
+}
+
+fn question<'a>(
+    target: &'a Target,
+    certificate: &'a CertificateSpec,
+    kinds: &Kinds,
+) -> Option<Question<'a>> {
+    Some(Question {
+        domain: certificate.domains.first()?,
+        probe: target.probe,
+        kind: kinds.get(&certificate.name).copied(),
+    })
+}
+
+async fn public_of(target: &Target, kinds: &Kinds) -> Option<PublicView> {
+    let address = target.public.as_ref()?.as_str();
+    let looks = target.certificates.iter().map(|certificate| async {
+        let question = question(target, certificate, kinds)?;
+        let serving = probe_public(address, question).await;
+        Some((certificate.name.clone(), serving))
+    });
+    let serving = join_all(looks).await.into_iter().flatten().collect();
+    Some(PublicView {
+        address: address.to_owned(),
+        serving,
+    })
 }

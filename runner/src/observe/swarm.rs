@@ -1,17 +1,19 @@
 //! What the swarm says: which services are targets, and where their tasks run.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use bollard::Docker;
-use bollard::models::Service;
+use bollard::models::{HealthConfig, Service};
 use bollard::query_parameters::{ListNodesOptions, ListServicesOptionsBuilder};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::own::Own;
+use super::reach::{Node, WireAttachment, WirePortStatus, reach};
+use super::secrets;
 use crate::docker::{Manager, describe};
-use crate::model::{LabelError, Placement, Replica, Target, parse_target};
+use crate::model::{LabelError, Placement, Replica, Target, Update, parse_target};
 
 /// Why the swarm could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -21,10 +23,17 @@ pub(crate) struct SwarmError {
     why: String,
 }
 
-fn failed(what: &'static str) -> impl Fn(bollard::errors::Error) -> SwarmError {
+pub(super) fn failed(what: &'static str) -> impl Fn(bollard::errors::Error) -> SwarmError {
     move |error| SwarmError {
         what,
         why: describe(&error),
+    }
+}
+
+pub(super) fn unreadable(error: &dyn std::error::Error) -> SwarmError {
+    SwarmError {
+        what: "tasks",
+        why: error.to_string(),
     }
 }
 
@@ -49,7 +58,41 @@ pub(crate) async fn targets(docker: &Docker) -> Result<(Vec<Target>, Vec<LabelEr
     Ok((targets, errors))
 }
 
-fn target(service: Service) -> (Option<Target>, Vec<LabelError>) {
+/// The services that carry the label `rollover.enable`, whatever it says, with
+/// their health checks, which bollard's model of a service misses: it knows
+/// them by another name than the engine's.
+pub(super) async fn services(manager: &Manager) -> Result<Vec<Service>, SwarmError> {
+    // Percent-encoded {"label":["rollover.enable"]}.
+    let path = "/services?filters=%7B%22label%22%3A%5B%22rollover.enable%22%5D%7D";
+    let unreadable = |why: String| SwarmError {
+        what: "services",
+        why,
+    };
+    let services = manager.raw.get(path).await;
+    let services = services.map_err(|error| unreadable(error.to_string()))?;
+    let services: Vec<Value> =
+        serde_json::from_value(services).map_err(|error| unreadable(error.to_string()))?;
+    let services = services.into_iter().map(with_health_check);
+    services
+        .collect::<Result<_, _>>()
+        .map_err(|error| unreadable(error.to_string()))
+}
+
+fn with_health_check(service: Value) -> Result<Service, serde_json::Error> {
+    let wire = &service["Spec"]["TaskTemplate"]["ContainerSpec"]["Healthcheck"];
+    let health_check: Option<HealthConfig> = serde_json::from_value(wire.clone())?;
+    let mut service: Service = serde_json::from_value(service)?;
+    let template = service.spec.as_mut();
+    let template = template.and_then(|spec| spec.task_template.as_mut());
+    if let Some(container) = template.and_then(|template| template.container_spec.as_mut()) {
+        container.health_check = health_check;
+    }
+    Ok(service)
+}
+
+/// A service as a target, if it is one and its labels say enough.
+pub(super) fn target(service: Service) -> (Option<Target>, Vec<LabelError>) {
+    let secrets = secrets::references(&service);
     let spec = service.spec.unwrap_or_default();
     let name = spec.name.unwrap_or_default();
     let labels = spec.labels.unwrap_or_default();
@@ -59,7 +102,10 @@ fn target(service: Service) -> (Option<Target>, Vec<LabelError>) {
         name,
         certificates: parsed.certificates,
         strategy: parsed.strategy,
-        port: parsed.port,
+        other_strategies: parsed.other_strategies,
+        probe: parsed.probe,
+        public: parsed.public,
+        window: parsed.window,
         desired: spec
             .mode
             .and_then(|mode| mode.replicated)
@@ -73,8 +119,21 @@ fn target(service: Service) -> (Option<Target>, Vec<LabelError>) {
                 .unwrap_or_default(),
         },
         stack: labels.get("com.docker.stack.namespace").cloned(),
+        secrets,
+        update: None,
     });
     (target, errors)
+}
+
+/// How the last update of a service stands. As plain JSON, for the models leave
+/// out what the specification was before, which tells whose update it is.
+pub(super) async fn update(manager: &Manager, service: &str) -> Result<Update, SwarmError> {
+    let service = manager.raw.get(&format!("/services/{service}")).await;
+    let service = service.map_err(|error| SwarmError {
+        what: "a service",
+        why: error.to_string(),
+    })?;
+    Ok(Update::read(&service))
 }
 
 /// A moment of the engine's as ours.
@@ -94,15 +153,10 @@ pub(crate) async fn replicas(
         "/tasks?filters=%7B%22service%22%3A%7B%22{service}%22%3Atrue%7D%2C\
          %22desired-state%22%3A%7B%22running%22%3Atrue%7D%7D"
     );
-    let unreadable = |why: String| SwarmError { what: "tasks", why };
-    let tasks = manager
-        .raw
-        .get(&path)
-        .await
-        .map_err(|error| unreadable(error.to_string()))?;
-    let tasks: Vec<WireTask> =
-        serde_json::from_value(tasks).map_err(|error| unreadable(error.to_string()))?;
-    let nodes = node_names(&manager.docker).await?;
+    let tasks = manager.raw.get(&path).await;
+    let tasks = tasks.map_err(|error| unreadable(&error))?;
+    let tasks: Vec<WireTask> = serde_json::from_value(tasks).map_err(|error| unreadable(&error))?;
+    let nodes = nodes(&manager.docker).await?;
     let mut replicas: Vec<Replica> = tasks
         .into_iter()
         .map(|task| replica(task, &nodes, own))
@@ -133,50 +187,38 @@ struct WireStatus {
     state: String,
     #[serde(default)]
     err: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireAttachment {
-    network: WireNetwork,
     #[serde(default)]
-    addresses: Option<Vec<String>>,
+    port_status: Option<WirePortStatus>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireNetwork {
-    #[serde(rename = "ID")]
-    id: String,
-    #[serde(default)]
-    spec: WireNetworkSpec,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase")]
-struct WireNetworkSpec {
-    #[serde(default)]
-    ingress: bool,
-}
-
-async fn node_names(docker: &Docker) -> Result<HashMap<String, String>, SwarmError> {
+/// The nodes of the swarm by their IDs.
+pub(super) async fn nodes(docker: &Docker) -> Result<HashMap<String, Node>, SwarmError> {
     let nodes = docker
         .list_nodes(None::<ListNodesOptions>)
         .await
         .map_err(failed("nodes"))?;
     Ok(nodes
         .into_iter()
-        .filter_map(|node| Some((node.id?, node.description?.hostname?)))
+        .filter_map(|node| Some((node.id.clone()?, Node::from(node))))
         .collect())
 }
 
-fn replica(task: WireTask, nodes: &HashMap<String, String>, own: Option<&Own>) -> Replica {
-    let WireStatus { state, err } = task.status;
+fn replica(task: WireTask, nodes: &HashMap<String, Node>, own: Option<&Own>) -> Replica {
+    let WireStatus {
+        state,
+        err,
+        port_status,
+    } = task.status;
+    let node = nodes.get(&task.node_id);
+    let attachments = task.networks_attachments.unwrap_or_default();
     Replica {
         task: task.id,
         slot: task.slot,
-        node: nodes.get(&task.node_id).cloned().unwrap_or(task.node_id),
-        address: address(task.networks_attachments.unwrap_or_default(), own),
+        reach: reach(attachments, port_status.unwrap_or_default(), node, own),
+        node: node
+            .and_then(|node| node.name.clone())
+            .unwrap_or(task.node_id),
+        no_jobs: node.and_then(|node| node.no_jobs),
         running: state == "running",
         state: if err.is_empty() {
             state
@@ -186,16 +228,21 @@ fn replica(task: WireTask, nodes: &HashMap<String, String>, own: Option<&Own>) -
     }
 }
 
-/// The task's address on a network that the runner is on too. Ingress carries
-/// no traffic between containers, so it never counts.
-fn address(attachments: Vec<WireAttachment>, own: Option<&Own>) -> Option<IpAddr> {
-    attachments
-        .into_iter()
-        .filter(|attachment| !attachment.network.spec.ingress)
-        .filter(|attachment| own.is_none_or(|own| own.networks.contains(&attachment.network.id)))
-        .find_map(|attachment| {
-            let address = attachment.addresses?.into_iter().next()?;
-            let (address, _prefix) = address.split_once('/')?;
-            address.parse().ok()
-        })
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_health_check_is_read_as_the_engine_names_it() {
+        let container = json!({"Healthcheck": {"Test": ["CMD", "check"]}});
+        let service = with_health_check(json!({
+            "ID": "x", "Spec": {"TaskTemplate": {"ContainerSpec": container}}
+        }))
+        .unwrap();
+        let container = service.spec.unwrap().task_template.unwrap().container_spec;
+        let test = container.unwrap().health_check.unwrap().test.unwrap();
+        assert_eq!(test, ["CMD", "check"]);
+    }
 }

@@ -21,9 +21,11 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::Request;
+use crate::act::step::{About, NamedStep};
 use crate::config::{Settings, WEBROOT};
 use crate::decide::WhyIssue;
 use crate::docker::{Manager, describe, is_not_found};
+use crate::observe::files;
 use crate::observe::own::Own;
 
 /// Where certbot's image looks by itself.
@@ -74,32 +76,53 @@ pub(super) async fn run(
     request: &Request<'_>,
 ) -> Result<(), CertbotError> {
     let docker = &manager.docker;
+    let about = About::Certificate(request.name);
     if let Some(running) = adopt(docker, request.name.as_str()).await? {
         info!(certificate = %request.name, "waiting for certbot, started by an earlier runner");
-        let ended = wait_for_its_end(docker, settings, &running).await;
+        let ended = wait_for_its_end(docker, settings, &running, about).await;
         // It was asked for what was due then, not for what a person wants now.
         if request.why != WhyIssue::Forced {
             return ended;
         }
     }
+    if issued_meanwhile(settings, request) {
+        info!(certificate = %request.name, "an earlier runner's certbot has issued it meanwhile");
+        return Ok(());
+    }
     let container = timeout(
         settings.certbot_timeout,
-        start(docker, settings, own, request),
+        create(docker, settings, own, request),
     )
     .await
     .map_err(|_| CertbotError::Pull {
         image: settings.certbot_image.clone(),
         why: format!("not done within {} s", settings.certbot_timeout.as_secs()),
     })??;
-    wait_for_its_end(docker, settings, &container).await
+    let hold_at = settings.hold_at;
+    hold_at.passed(NamedStep::CertbotCreated, about).await;
+    start(docker, &container).await?;
+    hold_at.passed(NamedStep::CertbotStarted, about).await;
+    wait_for_its_end(docker, settings, &container, about).await
+}
+
+/// Whether something else is published than when it was decided to ask: the
+/// certbot that an earlier runner left may have ended between that look and this
+/// moment, and asking again would spend the authority's limits twice.
+fn issued_meanwhile(settings: &Settings, request: &Request<'_>) -> bool {
+    let published = files::published(&settings.certificate_root, request.name);
+    let now = published.leaf().map(|leaf| leaf.fingerprint);
+    request.why != WhyIssue::Forced && now.is_some() && now != request.published
 }
 
 async fn wait_for_its_end(
     docker: &Docker,
     settings: &Settings,
     container: &str,
+    about: About<'_>,
 ) -> Result<(), CertbotError> {
     let ended = timeout(settings.certbot_timeout, exit_code(docker, container)).await;
+    let hold_at = settings.hold_at;
+    hold_at.passed(NamedStep::CertbotEnded, about).await;
     let said = log(docker, container).await;
     remove(docker, container).await;
     match ended {
@@ -144,7 +167,7 @@ async fn adopt(docker: &Docker, certificate: &str) -> Result<Option<String>, Cer
     Ok(running)
 }
 
-async fn start(
+async fn create(
     docker: &Docker,
     settings: &Settings,
     own: Option<&Own>,
@@ -170,14 +193,17 @@ async fn start(
         .create_container(Some(options), body)
         .await
         .map_err(failed("create certbot's container"))?;
-    if let Err(error) = docker
-        .start_container(&created.id, None::<StartContainerOptions>)
-        .await
-    {
-        remove(docker, &created.id).await;
-        return Err(failed("start certbot's container")(error));
-    }
     Ok(created.id)
+}
+
+async fn start(docker: &Docker, container: &str) -> Result<(), CertbotError> {
+    let started = docker
+        .start_container(container, None::<StartContainerOptions>)
+        .await;
+    if started.is_err() {
+        remove(docker, container).await;
+    }
+    started.map_err(failed("start certbot's container"))
 }
 
 async fn ensure_image(docker: &Docker, image: &str) -> Result<(), CertbotError> {
@@ -368,6 +394,7 @@ mod tests {
             name: &CertificateName::of(&domains[0]),
             domains: &domains,
             why,
+            published: None,
             replicas: Vec::new(),
         };
         let given = [&["rollover"], given].concat();

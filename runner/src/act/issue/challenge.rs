@@ -2,19 +2,21 @@
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use http_body_util::Full;
+use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::Request;
+use crate::act::step::{About, NamedStep};
 use crate::act::wait::{Seen, TimedOut, until};
-use crate::config::WEBROOT;
+use crate::config::{Settings, WEBROOT};
 use crate::http::exchange;
 
 /// Where RFC 8555 (section 8.3) has an authority look.
@@ -22,7 +24,7 @@ const PATH: &str = ".well-known/acme-challenge";
 /// The trial file. No authority asks for it.
 const NAME: &str = "rollover-trial";
 /// The port that HTTP-01 is bound to.
-const PORT: u16 = 80;
+pub(crate) const CHALLENGE_PORT: u16 = 80;
 /// A volume may show a new file later on other nodes; two seconds are usual
 /// on GlusterFS, a replica that needs more than this does not see the volume.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -41,15 +43,17 @@ pub(crate) enum ChallengeError {
     NotServed(#[from] TimedOut),
 }
 
-/// Puts a trial file into the webroot below `root` and waits until each of
-/// `replicas` serves it; removes it again.
-pub(crate) async fn check_path(
-    root: &Path,
-    replicas: &[(String, IpAddr)],
+/// Puts a trial file into the webroot below the certificate root and waits until
+/// each replica of `request` serves it; removes it again.
+pub(super) async fn check_path(
+    settings: &Settings,
+    request: &Request<'_>,
 ) -> Result<(), ChallengeError> {
-    let trial = Trial::write(root)?;
-    let checks = replicas.iter().map(|(replica, address)| {
-        let (address, trial) = (SocketAddr::new(*address, PORT), &trial);
+    let (hold_at, about) = (settings.hold_at, About::Certificate(request.name));
+    let trial = Trial::write(&settings.certificate_root)?;
+    hold_at.passed(NamedStep::TrialWritten, about).await;
+    let checks = request.replicas.iter().map(|(replica, address)| {
+        let (address, trial) = (*address, &trial);
         async move {
             let what = format!("{replica} answers on /{PATH}/ from the shared volume");
             until(what, DEADLINE, INTERVAL, async || {
@@ -62,6 +66,7 @@ pub(crate) async fn check_path(
         }
     });
     try_join_all(checks).await?;
+    hold_at.passed(NamedStep::ChallengeChecked, about).await;
     Ok(())
 }
 
@@ -98,7 +103,7 @@ impl Drop for Trial {
 
 async fn ask(address: SocketAddr, content: &str) -> Result<(), String> {
     let asked = format!("http://{address}/{PATH}/{NAME}");
-    let request = Request::get(format!("/{PATH}/{NAME}"))
+    let request = hyper::Request::get(format!("/{PATH}/{NAME}"))
         .header("Host", address.ip().to_string())
         .body(Full::<Bytes>::default())
         .map_err(|error| error.to_string())?;

@@ -4,16 +4,17 @@ mod certbot;
 mod challenge;
 mod placeholder;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use crate::config::Settings;
 use crate::decide::WhyIssue;
 use crate::docker::Manager;
-use crate::model::{CertificateName, DomainName, Leaf, PairError, Published};
+use crate::model::{CertificateName, DomainName, Fingerprint, Leaf, PairError, Published};
 use crate::observe::files;
 use crate::observe::own::Own;
 
-pub(crate) use placeholder::{PlaceholderError, publish as publish_placeholder};
+pub(crate) use challenge::CHALLENGE_PORT;
+pub(crate) use placeholder::{PlaceholderError, prepare as prepare_placeholder};
 
 /// A certificate to obtain.
 #[derive(Debug)]
@@ -21,8 +22,10 @@ pub(crate) struct Request<'a> {
     pub(crate) name: &'a CertificateName,
     pub(crate) domains: &'a [DomainName],
     pub(crate) why: WhyIssue,
-    /// Where replicas that must answer the challenge listen.
-    pub(crate) replicas: Vec<(String, IpAddr)>,
+    /// What was published when this was decided.
+    pub(crate) published: Option<Fingerprint>,
+    /// Where replicas that must answer the challenge listen for it.
+    pub(crate) replicas: Vec<(String, SocketAddr)>,
 }
 
 /// Why a certificate was not obtained: which one, at which step, and the cause.
@@ -72,7 +75,7 @@ pub(crate) async fn issue(
         }
     };
     if matches!(request.why, WhyIssue::Placeholder | WhyIssue::NamesChanged) {
-        challenge::check_path(&settings.certificate_root, &request.replicas)
+        challenge::check_path(settings, request)
             .await
             .map_err(IssueCause::from)
             .map_err(failed("check the challenge path"))?;

@@ -51,24 +51,37 @@ pub(crate) enum PlaceholderError {
     },
 }
 
-/// Publishes a placeholder for `domains` under `root`, all of it or nothing:
-/// `live/NAME` appears by one rename, after everything that it leads to.
+/// A placeholder of which everything is written but `live/NAME`.
+#[must_use = "nobody sees it before it is published"]
+#[derive(Debug)]
+pub(crate) struct Prepared<'a>(Lineage<'a>);
+
+/// Writes a placeholder for `domains` under `root`, all but `live/NAME`.
 ///
 /// What an earlier crash left of a placeholder is replaced; what is left of a
 /// real lineage is never touched.
-pub(crate) fn publish(
-    root: &Path,
-    name: &CertificateName,
+pub(crate) fn prepare<'a>(
+    root: &'a Path,
+    name: &'a CertificateName,
     domains: &[DomainName],
     now: Timestamp,
-) -> Result<(), PlaceholderError> {
+) -> Result<Prepared<'a>, PlaceholderError> {
     let made = make(domains, now).map_err(|source| PlaceholderError::Make {
         name: name.clone(),
         source,
     })?;
     let lineage = Lineage { root, name };
     lineage.clear_leftovers()?;
-    lineage.write(&made)
+    lineage.write(&made)?;
+    Ok(Prepared(lineage))
+}
+
+impl Prepared<'_> {
+    /// Publishes it, all of it or nothing: `live/NAME` appears by one rename,
+    /// after everything that it leads to.
+    pub(crate) fn publish(self) -> Result<(), PlaceholderError> {
+        self.0.link_live()
+    }
 }
 
 struct Made {
@@ -99,6 +112,7 @@ fn moment(time: Timestamp) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(time.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
+#[derive(Debug)]
 struct Lineage<'a> {
     root: &'a Path,
     name: &'a CertificateName,
@@ -128,7 +142,7 @@ impl Lineage<'_> {
         let is_ours = fs::read(archive.join("cert1.pem"))
             .ok()
             .and_then(|pem| CertificateDer::from_pem_slice(&pem).ok())
-            .and_then(|der| leaf_of(&der).ok())
+            .and_then(|der| leaf_of(&[der]).ok())
             .is_some_and(|leaf| leaf.placeholder);
         let only_version_one = !archive.join("cert2.pem").exists();
         if !(is_ours && only_version_one) {
@@ -144,8 +158,7 @@ impl Lineage<'_> {
         self.write_archive(made)?;
         let renewal = self.renewal();
         self.directory(&self.root.join("renewal"))?;
-        write_file(&renewal, &self.renewal_conf(), 0o644).map_err(self.failed(&renewal))?;
-        self.link_live()
+        write_file(&renewal, &self.renewal_conf(), 0o644).map_err(self.failed(&renewal))
     }
 
     fn write_archive(&self, made: &Made) -> Result<(), PlaceholderError> {
@@ -245,6 +258,15 @@ mod tests {
     use super::*;
     use crate::observe::files::published;
     use std::os::unix::fs::PermissionsExt;
+
+    fn publish(
+        root: &Path,
+        name: &CertificateName,
+        domains: &[DomainName],
+        now: Timestamp,
+    ) -> Result<(), PlaceholderError> {
+        prepare(root, name, domains, now)?.publish()
+    }
 
     fn setting() -> (
         tempfile::TempDir,

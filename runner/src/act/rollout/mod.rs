@@ -1,20 +1,30 @@
 //! Making every replica of a target serve what is published, and proving it.
 
+mod collect;
 mod restart;
+mod secret;
 mod signal;
+mod tasks;
+mod update;
 mod verify;
 
 use serde::Serialize;
 
+use crate::act::job::JobError;
 use crate::config::Settings;
 use crate::decide::RolloutStep;
 use crate::docker::{Manager, RawError};
 use crate::model::Strategy;
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
+use crate::preflight::Finding;
 
-pub(crate) use signal::{ORDER_VARIABLE, Order, OrderedCertificate, remove_leftovers};
+pub(crate) use collect::collect_secrets;
+pub(crate) use signal::{Order, OrderedCanary, OrderedCertificate, remove_leftovers};
 pub(crate) use verify::Verified;
+
+/// By which docker knows what belongs to a stack.
+const STACK_LABEL: &str = "com.docker.stack.namespace";
 
 /// A finished rollout.
 #[derive(Debug, Serialize)]
@@ -34,6 +44,14 @@ pub(crate) struct RolloutError {
     cause: RolloutCause,
 }
 
+impl RolloutError {
+    /// Whether it came to nothing because somebody changed the service: that is
+    /// no reason to hold the next attempt back.
+    pub(crate) fn is_superseded(&self) -> bool {
+        matches!(self.cause, RolloutCause::Superseded)
+    }
+}
+
 /// The cause of a failed rollout.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RolloutCause {
@@ -41,18 +59,20 @@ pub(crate) enum RolloutCause {
     Swarm(#[from] SwarmError),
     #[error(transparent)]
     Raw(#[from] RawError),
-    #[error("{what}: {why}")]
-    Engine { what: &'static str, why: String },
-    #[error(
-        "no image for the job that signals: the runner's own container was not found; set --agent-image / ROLLOVER_AGENT_IMAGE"
-    )]
-    NoImage,
-    #[error("the job that signals failed; {0}")]
-    Job(String),
+    #[error(transparent)]
+    Agent(#[from] JobError),
+    #[error("the job that signals failed; {said}; then {still}")]
+    Job { said: String, still: String },
     #[error(
         "swarm has stopped an earlier update ({state}: {message}); finish it or roll it back first"
     )]
     UpdateStuck { state: String, message: String },
+    #[error("another update is under way; the next look waits for its end")]
+    Busy,
+    #[error("the service was changed meanwhile; the next look takes it from there")]
+    Superseded,
+    #[error(transparent)]
+    Secret(#[from] secret::SecretError),
     #[error("not begun, because a restart would take one more replica away: {0}")]
     Down(String),
     #[error("the update ended as {state}: {message}; {tasks}")]
@@ -61,8 +81,29 @@ pub(crate) enum RolloutCause {
         message: String,
         tasks: String,
     },
+    #[error("not begun, because it would never end: {code} {found}; {fix}")]
+    HeldBack {
+        code: &'static str,
+        found: String,
+        fix: String,
+    },
     #[error("not every replica serves what is published within {seconds} s: {still}")]
     NotServed { seconds: u64, still: String },
+}
+
+impl RolloutError {
+    /// A restart that was not begun, for what was found.
+    pub(crate) fn held_back(step: &RolloutStep, finding: &Finding) -> Self {
+        Self {
+            target: step.target.name.clone(),
+            strategy: "restart",
+            cause: RolloutCause::HeldBack {
+                code: finding.code,
+                found: finding.found.clone(),
+                fix: finding.fix.clone(),
+            },
+        }
+    }
 }
 
 /// Carries out `step` by the target's strategy.
@@ -76,17 +117,19 @@ pub(crate) async fn roll_out(
     step: &RolloutStep,
 ) -> Result<RolloutOutcome, RolloutError> {
     let (strategy, result) = match &step.target.strategy {
-        Strategy::Signal { signal, test } => {
-            let order = Order::new(step, signal, test, settings.signal_timeout);
+        Strategy::Signal { tell, test } => {
+            let order = Order::new(step, tell, test, settings.signal_timeout);
             let result = signal::run(manager, settings, own, step, &order).await;
             ("signal", result)
         }
-        Strategy::Restart { parallelism, delay } => {
-            let pace = restart::Pace {
-                parallelism: *parallelism,
-                delay: *delay,
-            };
-            ("restart", restart::run(manager, own, step, &pace).await)
+        Strategy::Restart(pace) => {
+            let hold_at = settings.hold_at;
+            let result = restart::run(manager, own, step, pace, hold_at).await;
+            ("restart", result)
+        }
+        Strategy::Secret(pace) => {
+            let result = secret::run(manager, settings, own, step, pace).await;
+            ("secret", result)
         }
     };
     let target = step.target.name.clone();

@@ -2,232 +2,127 @@
 //! `docker service update --force --update-parallelism --update-delay` does,
 //! but watched to its end.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use super::RolloutCause;
-use super::verify::{INTERVAL, Verified, Watch};
+use super::update::{Rolling, not_stuck};
+use super::verify::Verified;
+use crate::act::step::HoldAt;
 use crate::decide::RolloutStep;
 use crate::docker::Manager;
+use crate::model::{Pace, Update};
 use crate::observe::own::Own;
-use crate::observe::swarm;
-
-/// How fast replicas are replaced.
-pub(super) struct Pace {
-    pub(super) parallelism: u64,
-    pub(super) delay: Duration,
-}
-
-/// Room for a replica to stop, be pulled, start and become healthy.
-const FOR_EACH_REPLICA: Duration = Duration::from_secs(180);
-/// After swarm says that the update is complete, all replicas run already.
-const TO_VERIFY: Duration = Duration::from_secs(30);
 
 /// Forces an update and watches it: a paused or rolled-back one is a failure,
 /// with what its tasks said.
 ///
-/// Caveat: as with the command, the pace stays in the service's specification.
+/// Caveat: as with the command, the pace stays in the service's specification,
+/// and so does what counts as a failure.
 pub(super) async fn run(
     manager: &Manager,
     own: Option<&Own>,
     step: &RolloutStep,
     pace: &Pace,
+    hold_at: HoldAt,
 ) -> Result<Verified, RolloutCause> {
-    let path = format!("/services/{}", step.target.id);
-    let service = manager.raw.get(&path).await?;
-    let mut watch = Watch::new(manager, own, step);
-    match ready(&service, &watch.down().await?)? {
-        Ready::Underway => info!(
-            service = step.target.name,
-            "an update is under way already; it is followed"
-        ),
+    let mut rolling = Rolling::new(manager, own, step, pace);
+    let service = rolling.service().await?;
+    let name = &step.target.name;
+    match ready(&Update::read(&service), &rolling.down().await?)? {
+        Ready::Underway => info!(service = name, "a restart is under way; it is followed"),
         Ready::Yes => {
-            let version = &service["Version"]["Index"];
-            // The version makes this a compare-and-swap: a change by somebody
-            // else in between is refused, not written over.
-            let update = format!("{path}/update?version={version}&registryAuthFrom=spec");
-            let spec = forced(service["Spec"].clone(), pace);
-            manager.raw.post(&update, &spec).await?;
-            info!(service = step.target.name, "restarting every replica");
+            let specification = forced(service["Spec"].clone());
+            rolling.start(&service, specification).await?;
+            info!(service = name, "restarting every replica");
         }
     }
-    follow(manager, &path, step, pace, &mut watch).await?;
-    verify(&mut watch).await
+    rolling.watched(hold_at).await
 }
 
 /// Whether an update may be started.
 #[derive(Debug, PartialEq, Eq)]
 enum Ready {
     Yes,
-    /// One runs: ours, from before a crash, or somebody else's. Its tasks read
-    /// the new files too.
+    /// A restart runs: ours, from before a crash, or one by hand, which does the
+    /// same. Its tasks read the new files too.
     Underway,
 }
 
-/// Looks before it restarts anything: a forced update wipes out that swarm has
-/// paused an earlier one, and goes on to the next replica. With one replica
-/// down already, each attempt would take another.
-fn ready(service: &Value, down: &[String]) -> Result<Ready, RolloutCause> {
-    match state(service) {
-        "updating" => Ok(Ready::Underway),
-        stuck @ ("paused" | "rollback_paused" | "rollback_started") => {
-            Err(RolloutCause::UpdateStuck {
-                state: stuck.to_owned(),
-                message: message(service),
-            })
-        }
-        _ if !down.is_empty() => Err(RolloutCause::Down(down.join("; "))),
-        _ => Ok(Ready::Yes),
+/// Looks before it restarts anything. With one replica down already, each
+/// attempt would take another.
+fn ready(update: &Update, down: &[String]) -> Result<Ready, RolloutCause> {
+    if update.is_running() {
+        // What somebody else changes may be half done, with replicas that have
+        // read the files of before, and it would be no rollout that failed.
+        return if update.rollout {
+            Ok(Ready::Underway)
+        } else {
+            Err(RolloutCause::Busy)
+        };
+    }
+    not_stuck(update)?;
+    if down.is_empty() {
+        Ok(Ready::Yes)
+    } else {
+        Err(RolloutCause::Down(down.join("; ")))
     }
 }
 
-fn message(service: &Value) -> String {
-    let message = service["UpdateStatus"]["Message"].as_str();
-    message.unwrap_or_default().to_owned()
-}
-
-/// The specification with its restart counter raised and the pace set; all
-/// else, known to us or not, goes back as it came.
-fn forced(mut spec: Value, pace: &Pace) -> Value {
-    let counter = spec["TaskTemplate"]["ForceUpdate"].as_u64().unwrap_or(0);
-    spec["TaskTemplate"]["ForceUpdate"] = json!(counter + 1);
-    if !spec["UpdateConfig"].is_object() {
-        spec["UpdateConfig"] = json!({"FailureAction": "pause", "Order": "stop-first"});
-    }
-    spec["UpdateConfig"]["Parallelism"] = json!(pace.parallelism);
-    let nanoseconds = u64::try_from(pace.delay.as_nanos()).unwrap_or(u64::MAX);
-    spec["UpdateConfig"]["Delay"] = json!(nanoseconds);
-    spec
-}
-
-fn state(service: &Value) -> &str {
-    service["UpdateStatus"]["State"].as_str().unwrap_or("")
-}
-
-async fn follow(
-    manager: &Manager,
-    path: &str,
-    step: &RolloutStep,
-    pace: &Pace,
-    watch: &mut Watch<'_>,
-) -> Result<(), RolloutCause> {
-    // All of them are restarted, not only those that are stale.
-    let replicas = step
-        .target
-        .desired
-        .unwrap_or(0)
-        .max(step.stale.len() as u64);
-    let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
-    let limit = (FOR_EACH_REPLICA + pace.delay).saturating_mul(replicas);
-    let end = Instant::now() + limit;
-    loop {
-        // Each look notes when a replica was first seen with the new one.
-        // That the swarm cannot be read for a moment ends nothing.
-        let look = watch.look().await;
-        let service = manager.raw.get(path).await.unwrap_or_default();
-        match state(&service) {
-            "completed" => return Ok(()),
-            // A new update has no state until swarm takes it up.
-            "updating" | "" => {}
-            other => {
-                return Err(RolloutCause::UpdateFailed {
-                    state: other.to_owned(),
-                    message: message(&service),
-                    tasks: states(manager, step).await?,
-                });
-            }
-        }
-        if Instant::now() >= end {
-            return Err(RolloutCause::NotServed {
-                seconds: limit.as_secs(),
-                still: match look {
-                    Ok(Err(still)) => still,
-                    Ok(Ok(_)) => "the update goes on".to_owned(),
-                    Err(error) => error.to_string(),
-                },
-            });
-        }
-        sleep(INTERVAL).await;
-    }
-}
-
-async fn states(manager: &Manager, step: &RolloutStep) -> Result<String, RolloutCause> {
-    let replicas = swarm::replicas(manager, &step.target.id, None).await?;
-    let states: Vec<String> = replicas
-        .iter()
-        .map(|replica| format!("{} is {}", replica.name(), replica.state))
-        .collect();
-    Ok(states.join("; "))
-}
-
-async fn verify(watch: &mut Watch<'_>) -> Result<Verified, RolloutCause> {
-    let end = Instant::now() + TO_VERIFY;
-    loop {
-        match watch.look().await? {
-            Ok(verified) => return Ok(verified),
-            Err(still) if Instant::now() >= end => {
-                return Err(RolloutCause::NotServed {
-                    seconds: TO_VERIFY.as_secs(),
-                    still,
-                });
-            }
-            Err(_) => sleep(INTERVAL).await,
-        }
-    }
+/// The specification with its restart counter raised; all else, known to us or
+/// not, goes back as it came.
+fn forced(mut specification: Value) -> Value {
+    let counter = &mut specification["TaskTemplate"]["ForceUpdate"];
+    *counter = json!(counter.as_u64().unwrap_or(0) + 1);
+    specification
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn nothing_is_restarted_over_an_update_that_swarm_gave_up() {
-        for state in ["paused", "rollback_paused", "rollback_started"] {
-            let service = json!({"UpdateStatus": {"State": state, "Message": "why"}});
-            let error = ready(&service, &[]).unwrap_err().to_string();
-            assert!(error.contains(state) && error.contains("why"), "{error}");
-        }
+    fn update(state: &str, image: &str) -> Update {
+        let specification =
+            |image: &str| json!({"TaskTemplate": {"ContainerSpec": {"Image": image}}});
+        Update::read(&json!({
+            "UpdateStatus": {"State": state},
+            "Spec": specification(image),
+            "PreviousSpec": specification("nginx:1"),
+        }))
     }
 
     #[test]
     fn nothing_is_restarted_while_a_replica_is_down() {
-        let service = json!({"UpdateStatus": {"State": "completed"}});
         let down = ["replica 2 on node-2: swarm says starting".to_owned()];
-        let error = ready(&service, &down).unwrap_err().to_string();
+        let completed = update("completed", "nginx:1");
+        let error = ready(&completed, &down).unwrap_err().to_string();
         assert!(error.contains("replica 2 on node-2"), "{error}");
-        assert_eq!(ready(&service, &[]).unwrap(), Ready::Yes);
-        assert_eq!(ready(&json!({}), &[]).unwrap(), Ready::Yes);
+        assert_eq!(ready(&completed, &[]).unwrap(), Ready::Yes);
+        assert_eq!(ready(&update("", "nginx:1"), &[]).unwrap(), Ready::Yes);
     }
 
     #[test]
-    fn an_update_that_runs_is_followed() {
-        let service = json!({"UpdateStatus": {"State": "updating"}});
+    fn a_restart_that_runs_is_followed_and_somebody_elses_update_is_not() {
         let down = ["replica 2 on node-2: being replaced".to_owned()];
-        assert_eq!(ready(&service, &down).unwrap(), Ready::Underway);
+        let restart = update("updating", "nginx:1");
+        assert_eq!(ready(&restart, &down).unwrap(), Ready::Underway);
+        let other = ready(&update("updating", "nginx:2"), &[]).unwrap_err();
+        assert!(matches!(other, RolloutCause::Busy), "{other}");
     }
 
     #[test]
-    fn a_forced_update_changes_the_counter_and_the_pace_and_nothing_else() {
-        let spec = json!({
+    fn a_restart_raises_the_counter_and_changes_nothing_else() {
+        let specification = json!({
             "Name": "web",
             "TaskTemplate": {"ForceUpdate": 4, "FromANewerEngine": {"kept": true}},
-            "UpdateConfig": {"Order": "start-first", "Monitor": 5},
+            "UpdateConfig": {"Order": "start-first"},
         });
-        let pace = Pace {
-            parallelism: 2,
-            delay: Duration::from_secs(30),
-        };
         let expected = json!({
             "Name": "web",
             "TaskTemplate": {"ForceUpdate": 5, "FromANewerEngine": {"kept": true}},
-            "UpdateConfig": {
-                "Order": "start-first", "Monitor": 5,
-                "Parallelism": 2, "Delay": 30_000_000_000_u64,
-            },
+            "UpdateConfig": {"Order": "start-first"},
         });
-        assert_eq!(forced(spec, &pace), expected);
+        assert_eq!(forced(specification), expected);
+        assert_eq!(forced(json!({}))["TaskTemplate"]["ForceUpdate"], json!(1));
     }
 }

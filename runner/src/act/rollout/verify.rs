@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::clock::now;
-use crate::decide::RolloutStep;
+use crate::decide::{Expected, RolloutStep};
 use crate::docker::Manager;
 use crate::model::{CertificateName, Fingerprint, Serving};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
-use crate::observe::{ReplicaView, replicas_of};
+use crate::observe::{Kinds, ReplicaView, replicas_of};
 
 /// How long to wait between two looks at all replicas.
 pub(super) const INTERVAL: Duration = Duration::from_millis(150);
@@ -51,6 +51,8 @@ pub(super) struct Watch<'a> {
     manager: &'a Manager,
     own: Option<&'a Own>,
     step: &'a RolloutStep,
+    /// Which of its certificates a server is to show that has several.
+    kinds: Kinds,
     start: Instant,
     seen: BTreeMap<(CertificateName, String), ReplicaOutcome>,
 }
@@ -61,38 +63,40 @@ impl<'a> Watch<'a> {
             manager,
             own,
             step,
+            kinds: step
+                .expected
+                .iter()
+                .map(|expected| (expected.certificate.clone(), expected.leaf.key))
+                .collect(),
             start: Instant::now(),
             seen: BTreeMap::new(),
         }
     }
 
     /// One look. `Ok(Ok)`: every replica that swarm wants runs and serves what
-    /// is expected. `Ok(Err)`: which do not, and what they do instead.
+    /// is expected. `Ok(Err)`: what each of them does instead.
     pub(super) async fn look(&mut self) -> Result<Result<Verified, String>, SwarmError> {
-        let replicas = replicas_of(self.manager, &self.step.target, self.own).await?;
-        let mut still = Vec::new();
+        let replicas = self.replicas().await?;
         for replica in &replicas {
             for expected in &self.step.expected {
-                let name = &expected.certificate;
-                if let Some(why) = self.note(replica, name, expected.leaf.fingerprint) {
-                    still.push(why);
+                if found(replica, expected).is_ok() {
+                    self.note_served(replica, expected);
                 }
             }
         }
-        // At least one: no replica at all proves nothing.
-        let wanted = self.step.target.desired.unwrap_or(1).max(1);
-        if (replicas.len() as u64) < wanted {
-            still.push(format!("{} of {wanted} replicas exist", replicas.len()));
-        }
-        if !still.is_empty() {
-            return Ok(Err(still.join("; ")));
-        }
-        Ok(Ok(self.verified(&replicas)))
+        Ok(match account(&replicas, self.step) {
+            None => Ok(self.verified(&replicas)),
+            Some(account) => Err(account),
+        })
+    }
+
+    async fn replicas(&self) -> Result<Vec<ReplicaView>, SwarmError> {
+        replicas_of(self.manager, &self.step.target, self.own, &self.kinds).await
     }
 
     /// The replicas that do not run or cannot be seen, and why.
     pub(super) async fn down(&self) -> Result<Vec<String>, SwarmError> {
-        let replicas = replicas_of(self.manager, &self.step.target, self.own).await?;
+        let replicas = self.replicas().await?;
         let unseen = |view: &ReplicaView| {
             view.serving.values().find_map(|serving| match serving {
                 Serving::Unreachable(why) => Some(format!("{}: {why}", view.replica.name())),
@@ -107,32 +111,10 @@ impl<'a> Watch<'a> {
         Ok(down)
     }
 
-    /// Notes what `replica` serves; `Some(why)` when it is not what is expected.
-    fn note(
-        &mut self,
-        view: &ReplicaView,
-        name: &CertificateName,
-        expected: Fingerprint,
-    ) -> Option<String> {
-        let replica = &view.replica;
-        match view.serving.get(name) {
-            Some(Serving::Leaf(leaf)) if leaf.fingerprint == expected => {
-                self.note_served(view, name, expected);
-                None
-            }
-            Some(Serving::Leaf(leaf)) => Some(format!(
-                "{} serves {} for {name}, not {}",
-                replica.name(),
-                leaf.fingerprint.short(),
-                expected.short()
-            )),
-            Some(Serving::Unreachable(why)) => Some(format!("{}: {why}", replica.name())),
-            None => Some(format!("{} was not looked at for {name}", replica.name())),
-        }
-    }
-
-    fn note_served(&mut self, view: &ReplicaView, name: &CertificateName, after: Fingerprint) {
-        let replica = &view.replica;
+    /// Notes when a replica was first seen to serve what is expected.
+    fn note_served(&mut self, view: &ReplicaView, expected: &Expected) {
+        let (replica, name) = (&view.replica, &expected.certificate);
+        let after = expected.leaf.fingerprint;
         let key = (name.clone(), replica.task.clone());
         if self.seen.contains_key(&key) {
             return;
@@ -187,5 +169,123 @@ impl<'a> Watch<'a> {
             replicas: outcomes,
             at: now(),
         }
+    }
+}
+
+/// Whether a replica serves what is expected, and what it was seen to do: both
+/// ways in words.
+fn found(view: &ReplicaView, expected: &Expected) -> Result<String, String> {
+    let (replica, name) = (view.replica.name(), &expected.certificate);
+    let wanted = expected.leaf.fingerprint;
+    match view.serving.get(name) {
+        Some(Serving::Leaf(leaf)) if leaf.fingerprint == wanted => {
+            Ok(format!("{replica} serves {} for {name}", wanted.short()))
+        }
+        Some(Serving::Leaf(leaf)) => Err(format!(
+            "{replica} serves {} for {name}, not {}",
+            leaf.fingerprint.short(),
+            wanted.short()
+        )),
+        Some(Serving::Unreachable(why)) => Err(format!("{replica} cannot be seen: {why}")),
+        None => Err(format!("{replica} was not looked at for {name}")),
+    }
+}
+
+/// What every replica does, also those that do what they should, unless all of
+/// them do: who reads of a failure wants to know how far it got. Those that no
+/// job reaches are told, and not waited for.
+fn account(replicas: &[ReplicaView], step: &RolloutStep) -> Option<String> {
+    let mut complete = true;
+    let mut each = Vec::new();
+    for replica in replicas {
+        let waited_for = !step.is_out_of_reach(&replica.replica.task);
+        for expected in &step.expected {
+            let found = found(replica, expected);
+            complete &= found.is_ok() || !waited_for;
+            let note = if waited_for {
+                ""
+            } else {
+                " (no job reaches it)"
+            };
+            each.push(found.unwrap_or_else(|why| why) + note);
+        }
+    }
+    // A replica that cannot be seen says so once, not for every certificate.
+    each.dedup();
+    // At least one: no replica at all proves nothing.
+    let wanted = step.target.desired.unwrap_or(1).max(1);
+    if (replicas.len() as u64) < wanted {
+        complete = false;
+        each.push(format!("{} of {wanted} replicas exist", replicas.len()));
+    }
+    (!complete).then(|| each.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::tests::{all, leaf, rollout, world};
+    use crate::model::Published;
+
+    /// The rollout of `leaf(2)` to three replicas that serve `leaf(1)`, and they
+    /// as they are then seen.
+    fn rolling_out(serving: [Serving; 3]) -> (RolloutStep, Vec<ReplicaView>) {
+        let step = rollout(&world(Published::Pair(leaf(2)), all(&leaf(1))));
+        let mut seen = world(Published::Pair(leaf(2)), serving);
+        (step, seen.targets.remove(0).replicas)
+    }
+
+    fn told(account: &str) -> String {
+        account
+            .replace(&leaf(2).fingerprint.short(), "NEW")
+            .replace(&leaf(1).fingerprint.short(), "OLD")
+            .replace("; ", "\n")
+    }
+
+    #[test]
+    fn a_mixed_look_tells_every_replica_and_its_reason() {
+        let (mut step, replicas) = rolling_out([
+            Serving::Leaf(leaf(2)),
+            Serving::Leaf(leaf(1)),
+            Serving::Unreachable("connect to 10.0.1.13:443: Connection refused".into()),
+        ]);
+        step.target.desired = Some(4);
+        let account = account(&replicas, &step).unwrap();
+        insta::assert_snapshot!(told(&account), @r"
+        replica 1 on node-1 serves NEW for example.org
+        replica 2 on node-2 serves OLD for example.org, not NEW
+        replica 3 on node-3 cannot be seen: connect to 10.0.1.13:443: Connection refused
+        3 of 4 replicas exist
+        ");
+    }
+
+    #[test]
+    fn one_that_no_job_reaches_is_told_and_not_waited_for() {
+        let one_behind = || {
+            rolling_out([
+                Serving::Leaf(leaf(2)),
+                Serving::Leaf(leaf(2)),
+                Serving::Leaf(leaf(1)),
+            ])
+        };
+        let (mut step, replicas) = one_behind();
+        step.out_of_reach = vec!["task3".into()];
+        assert_eq!(account(&replicas, &step), None);
+        step.target.desired = Some(4);
+        let account = account(&replicas, &step).unwrap();
+        let note = "serves OLD for example.org, not NEW (no job reaches it)";
+        assert!(told(&account).contains(note), "{account}");
+    }
+
+    #[test]
+    fn only_all_that_are_wanted_are_a_proof() {
+        let (mut step, replicas) = rolling_out(all(&leaf(2)));
+        assert_eq!(account(&replicas, &step), None);
+        assert!(account(&replicas[..2], &step).is_some());
+        step.target.desired = None;
+        assert_eq!(account(&replicas[..2], &step), None);
+        assert!(account(&[], &step).is_some(), "none proves nothing");
+        step.target.desired = Some(0);
+        assert!(account(&[], &step).is_some());
     }
 }

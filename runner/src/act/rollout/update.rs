@@ -1,0 +1,339 @@
+//! A rolling update of a service: how fast it goes, what counts as its failure,
+//! and the watch over it until its end. `restart` and `secret` differ only in
+//! what they change.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::RolloutCause;
+use super::tasks::Tasks;
+use super::verify::{INTERVAL, Verified, Watch};
+use crate::act::step::{About, HoldAt, NamedStep};
+use crate::decide::RolloutStep;
+use crate::docker::Manager;
+use crate::model::{Pace, Update, UpdateState};
+use crate::observe::own::Own;
+
+/// Room for a replica to stop, be pulled, start and become healthy.
+const FOR_EACH_REPLICA: Duration = Duration::from_secs(180);
+/// After swarm says that the update is complete, all replicas run already.
+const TO_VERIFY: Duration = Duration::from_secs(30);
+
+/// Docker's own values, for what a health check leaves open.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
+const CHECK_RETRIES: u64 = 3;
+/// From the last failed check until swarm has heard of it.
+const TO_BE_HEARD: Duration = Duration::from_secs(2);
+
+/// An update of a target's service.
+pub(super) struct Rolling<'a> {
+    manager: &'a Manager,
+    step: &'a RolloutStep,
+    pace: &'a Pace,
+    watch: Watch<'a>,
+    tasks: Tasks,
+}
+
+impl<'a> Rolling<'a> {
+    pub(super) fn new(
+        manager: &'a Manager,
+        own: Option<&'a Own>,
+        step: &'a RolloutStep,
+        pace: &'a Pace,
+    ) -> Self {
+        Self {
+            manager,
+            step,
+            pace,
+            watch: Watch::new(manager, own, step),
+            tasks: Tasks::default(),
+        }
+    }
+
+    /// The service as it is now.
+    pub(super) async fn service(&self) -> Result<Value, RolloutCause> {
+        Ok(self.manager.raw.get(&self.path()).await?)
+    }
+
+    /// The replicas that do not run or cannot be seen, and why.
+    pub(super) async fn down(&self) -> Result<Vec<String>, RolloutCause> {
+        Ok(self.watch.down().await?)
+    }
+
+    /// Starts the update from `service` as it was read to `specification`. The
+    /// version makes this a compare-and-swap: a change by somebody else in
+    /// between is refused, not written over.
+    pub(super) async fn start(
+        &mut self,
+        service: &Value,
+        mut specification: Value,
+    ) -> Result<(), RolloutCause> {
+        self.tasks
+            .note_those_before(self.manager, &self.step.target.id)
+            .await?;
+        set_pace(&mut specification, self.pace);
+        let (path, version) = (self.path(), &service["Version"]["Index"]);
+        let update = format!("{path}/update?version={version}&registryAuthFrom=spec");
+        self.manager.raw.post(&update, &specification).await?;
+        Ok(())
+    }
+
+    /// Watches the update until swarm says that it is complete, and then until
+    /// every replica was seen to serve what is published.
+    ///
+    /// # Errors
+    /// When swarm pauses it or rolls it back, with what its tasks said.
+    pub(super) async fn watched(mut self, hold_at: HoldAt) -> Result<Verified, RolloutCause> {
+        let target = &self.step.target.name;
+        let about = About::Service(target);
+        hold_at.passed(NamedStep::UpdateStarted, about).await;
+        self.follow().await?;
+        hold_at.passed(NamedStep::UpdateCompleted, about).await;
+        self.verified(hold_at).await
+    }
+
+    /// Watches until every replica was seen to serve what is published, if it
+    /// needs no update for that.
+    pub(super) async fn verified(mut self, hold_at: HoldAt) -> Result<Verified, RolloutCause> {
+        let verified = verify(&mut self.watch).await?;
+        let about = About::Service(&self.step.target.name);
+        hold_at.passed(NamedStep::Verified, about).await;
+        Ok(verified)
+    }
+
+    fn path(&self) -> String {
+        format!("/services/{}", self.step.target.id)
+    }
+
+    async fn follow(&mut self) -> Result<(), RolloutCause> {
+        let begin = Instant::now();
+        let specification = self.service().await?["Spec"].take();
+        let monitor = monitored(&specification);
+        loop {
+            // Each look notes when a replica was first seen with the new one.
+            // That the swarm cannot be read for a moment ends nothing.
+            let look = self.watch.look().await;
+            self.tasks.look(self.manager, &self.step.target).await;
+            if let Ok(service) = self.service().await
+                && has_ended(&service, &specification, &self.tasks)?
+            {
+                return Ok(());
+            }
+            let limit = self.limit().saturating_add(monitor);
+            if begin.elapsed() >= limit {
+                return Err(RolloutCause::NotServed {
+                    seconds: limit.as_secs(),
+                    still: match look {
+                        Ok(Err(still)) => still,
+                        Ok(Ok(_)) => "the update goes on".to_owned(),
+                        Err(error) => error.to_string(),
+                    },
+                });
+            }
+            sleep(INTERVAL).await;
+        }
+    }
+
+    /// All replicas are replaced, not only those that are stale.
+    fn limit(&self) -> Duration {
+        // A global service says no number.
+        let tasks = self.tasks.wanted() as u64;
+        let replicas = self.step.target.desired.unwrap_or(tasks).max(1);
+        let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
+        (FOR_EACH_REPLICA + self.pace.delay).saturating_mul(replicas)
+    }
+}
+
+/// What is in the way of an update of somebody's own, whoever that was: one that
+/// swarm has given up. A new update would wipe that out, and go on to the next
+/// replica.
+pub(super) fn not_stuck(update: &Update) -> Result<(), RolloutCause> {
+    match update.stopped() {
+        Some(state) => Err(RolloutCause::UpdateStuck {
+            state: state.to_owned(),
+            message: update.message.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether the update has come to its good end.
+fn has_ended(service: &Value, begun_with: &Value, tasks: &Tasks) -> Result<bool, RolloutCause> {
+    let update = Update::read(service);
+    match update.state {
+        // Before all else, for a rollback changes the specification too.
+        UpdateState::GivenUp(state) => Err(RolloutCause::UpdateFailed {
+            state,
+            message: update.message,
+            tasks: tasks.said(),
+        }),
+        _ if service["Spec"] != *begun_with => Err(RolloutCause::Superseded),
+        UpdateState::Completed => Ok(true),
+        UpdateState::Running => Ok(false),
+        // Not taken up yet; or never, because swarm finds all as it should be.
+        UpdateState::None => Ok(tasks.all_current(service)),
+    }
+}
+
+async fn verify(watch: &mut Watch<'_>) -> Result<Verified, RolloutCause> {
+    let end = Instant::now() + TO_VERIFY;
+    loop {
+        match watch.look().await? {
+            Ok(verified) => return Ok(verified),
+            Err(still) if Instant::now() >= end => {
+                return Err(RolloutCause::NotServed {
+                    seconds: TO_VERIFY.as_secs(),
+                    still,
+                });
+            }
+            Err(_) => sleep(INTERVAL).await,
+        }
+    }
+}
+
+/// Sets how fast the update goes, and that the first replica that fails stops
+/// it: swarm counts a failure only while it monitors a replica, which by its
+/// default ends before most health checks can have failed.
+fn set_pace(specification: &mut Value, pace: &Pace) {
+    let monitor = monitored(specification).max(time_to_fail(specification));
+    let update = &mut specification["UpdateConfig"];
+    if !update.is_object() {
+        *update = json!({"Order": "stop-first"});
+    }
+    update["Parallelism"] = json!(pace.parallelism);
+    update["Delay"] = json!(nanoseconds(pace.delay));
+    update["Monitor"] = json!(nanoseconds(monitor));
+    update["FailureAction"] = json!("pause");
+    update["MaxFailureRatio"] = json!(0);
+}
+
+/// For how long swarm watches a replica for a failure after it was replaced.
+fn monitored(specification: &Value) -> Duration {
+    /// Swarm's own, where a specification says nothing.
+    const DEFAULT: Duration = Duration::from_secs(5);
+    duration(&specification["UpdateConfig"]["Monitor"]).unwrap_or(DEFAULT)
+}
+
+/// How long it takes until a replica that came up and then answers nothing has
+/// failed its health check. One that is in the image only is not seen.
+fn time_to_fail(specification: &Value) -> Duration {
+    let check = &specification["TaskTemplate"]["ContainerSpec"]["Healthcheck"];
+    let none = |test: &Value| {
+        test.as_array()
+            .is_some_and(|it| it.first() == Some(&json!("NONE")))
+    };
+    if !check.is_object() || none(&check["Test"]) {
+        return Duration::ZERO;
+    }
+    let each = duration(&check["Interval"]).unwrap_or(CHECK_INTERVAL)
+        + duration(&check["Timeout"]).unwrap_or(CHECK_TIMEOUT);
+    let retries = check["Retries"].as_u64().filter(|&retries| retries > 0);
+    let retries = u32::try_from(retries.unwrap_or(CHECK_RETRIES)).unwrap_or(u32::MAX);
+    let start = duration(&check["StartPeriod"]).unwrap_or_default();
+    start + each.saturating_mul(retries) + TO_BE_HEARD
+}
+
+/// A duration as the API has it; nothing or 0 stands for the default.
+fn duration(nanoseconds: &Value) -> Option<Duration> {
+    let nanoseconds = nanoseconds.as_u64().filter(|&given| given > 0)?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn paced(mut specification: Value) -> Value {
+        let pace = Pace {
+            parallelism: 2,
+            delay: Duration::from_secs(30),
+        };
+        set_pace(&mut specification, &pace);
+        specification["UpdateConfig"].take()
+    }
+
+    fn checked(check: &Value) -> u64 {
+        let specification = json!({
+            "TaskTemplate": {"ContainerSpec": {"Healthcheck": check}},
+            "UpdateConfig": {"Monitor": 5 * SECOND},
+        });
+        paced(specification)["Monitor"].as_u64().unwrap() / SECOND
+    }
+
+    #[test]
+    fn one_failure_pauses_whatever_the_service_said_and_its_order_stays() {
+        let given = json!({"UpdateConfig": {
+            "Order": "start-first", "FailureAction": "continue", "MaxFailureRatio": 0.5,
+            "Monitor": 90 * SECOND,
+        }});
+        let expected = json!({
+            "Order": "start-first", "FailureAction": "pause", "MaxFailureRatio": 0,
+            "Monitor": 90 * SECOND, "Parallelism": 2, "Delay": 30 * SECOND,
+        });
+        assert_eq!(paced(given), expected);
+        let expected = json!({
+            "Order": "stop-first", "FailureAction": "pause", "MaxFailureRatio": 0,
+            "Monitor": 5 * SECOND, "Parallelism": 2, "Delay": 30 * SECOND,
+        });
+        assert_eq!(paced(json!({})), expected);
+    }
+
+    #[test]
+    fn a_replica_is_monitored_until_its_health_check_can_have_failed() {
+        let check = json!({
+            "Test": ["CMD", "curl"], "Interval": 2 * SECOND, "Timeout": 3 * SECOND, "Retries": 4,
+            "StartPeriod": 10 * SECOND,
+        });
+        assert_eq!(checked(&check), 10 + 4 * (2 + 3) + 2);
+        let defaults = json!({"Test": ["CMD", "curl"], "Interval": 0});
+        assert_eq!(checked(&defaults), 3 * (30 + 30) + 2);
+        assert_eq!(checked(&json!({"Test": ["NONE"]})), 5);
+        assert_eq!(checked(&Value::Null), 5);
+    }
+
+    #[test]
+    fn nothing_is_begun_over_an_update_that_swarm_gave_up() {
+        let update = |state: &str| {
+            Update::read(&json!({"UpdateStatus": {"State": state, "Message": "why"}}))
+        };
+        for state in ["paused", "rollback_paused", "rollback_started"] {
+            let error = not_stuck(&update(state)).unwrap_err().to_string();
+            assert!(error.contains(state) && error.contains("why"), "{error}");
+        }
+        for state in ["", "completed", "rollback_completed", "updating"] {
+            assert!(not_stuck(&update(state)).is_ok(), "{state}");
+        }
+    }
+
+    #[test]
+    fn an_update_ends_well_or_by_somebody_elses_change_or_with_what_its_tasks_said() {
+        let (ours, theirs) = (
+            json!({"Name": "web"}),
+            json!({"Name": "web", "Labels": {"a": "b"}}),
+        );
+        let ended = |state: &str, now: &Value| {
+            let service = json!({"Spec": now, "UpdateStatus": {"State": state, "Message": "why"}});
+            has_ended(&service, &ours, &Tasks::default())
+        };
+        assert!(ended("completed", &ours).unwrap());
+        assert!(!ended("updating", &ours).unwrap());
+        assert!(!ended("", &ours).unwrap(), "swarm has not taken it up");
+        for state in ["", "updating", "completed"] {
+            let other = ended(state, &theirs).unwrap_err();
+            assert!(matches!(other, RolloutCause::Superseded), "{state}");
+        }
+        let error = ended("rollback_completed", &theirs)
+            .unwrap_err()
+            .to_string();
+        insta::assert_snapshot!(error, @"the update ended as rollback_completed: why; it has made no task");
+    }
+}

@@ -1,0 +1,89 @@
+//! The daemon's own look ahead: the rules of the [`preflight`](crate::preflight)
+//! that need no look into replicas, held against every service before anything
+//! is rolled out. What they find is said once, and again when it is gone.
+
+use tracing::{error, info, warn};
+
+use crate::docker::Manager;
+use crate::observe::candidates;
+use crate::observe::own::Own;
+use crate::preflight::{Finding, Severity, check};
+
+/// What was found at the last look.
+#[derive(Debug, Default)]
+pub(crate) struct Ahead {
+    findings: Vec<Finding>,
+}
+
+impl Ahead {
+    /// Looks, and logs what has changed since the last look. Where it cannot
+    /// look, what was found before stands.
+    pub(crate) async fn look(&mut self, manager: &Manager, own: Option<&Own>) {
+        let candidates = match candidates(manager, own).await {
+            Ok(candidates) => candidates,
+            Err(why) => return warn!("no preflight: cannot {why}"),
+        };
+        let found = candidates.iter().flat_map(|candidate| {
+            // A wrong label is a problem of its own, and said as one.
+            let findings = check(&candidate.facts).findings.into_iter();
+            findings.filter(|finding| finding.code != "RO001")
+        });
+        self.now(found.collect());
+    }
+
+    fn now(&mut self, found: Vec<Finding>) {
+        for finding in found.iter().filter(|it| !self.findings.contains(it)) {
+            match finding.severity {
+                Severity::Error => error!("{finding}"),
+                Severity::Warning => warn!("{finding}"),
+            }
+        }
+        for finding in self.findings.iter().filter(|it| !found.contains(it)) {
+            info!("no longer: {finding}");
+        }
+        self.findings = found;
+    }
+
+    /// All that was found at the last look.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Why a rollout by restart of `service` must not be begun, if so: one that
+    /// loses requests is the operator's choice, one that never ends is nobody's.
+    pub(crate) fn holds_back(&self, service: &str) -> Option<&Finding> {
+        let mut findings = self.findings.iter();
+        findings.find(|finding| finding.service == service && finding.never_ends())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: &'static str, severity: Severity) -> Finding {
+        Finding {
+            code,
+            rule: "a-rule",
+            severity,
+            service: "web".to_owned(),
+            found: "something".to_owned(),
+            why: "it matters",
+            fix: "mend it".to_owned(),
+            at: "",
+        }
+    }
+
+    #[test]
+    fn only_a_restart_that_never_ends_is_held_back() {
+        let mut ahead = Ahead::default();
+        ahead.now(vec![
+            finding("RO101", Severity::Error),
+            finding("RO105", Severity::Warning),
+        ]);
+        assert_eq!(ahead.holds_back("web"), None);
+        ahead.now(vec![finding("RO105", Severity::Error)]);
+        assert!(ahead.holds_back("web").is_some());
+        assert_eq!(ahead.holds_back("other"), None);
+    }
+}

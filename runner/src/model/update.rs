@@ -1,0 +1,142 @@
+//! How the last update of a service stands, and whose it is.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+/// The last update of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Update {
+    pub(crate) state: UpdateState,
+    /// What swarm says of it.
+    pub(crate) message: String,
+    pub(crate) started_at: Option<Timestamp>,
+    /// Whether it changes what a rollout changes and nothing else.
+    pub(crate) rollout: bool,
+}
+
+/// Where an update has come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UpdateState {
+    /// Swarm has not taken it up yet, or there was none.
+    None,
+    Running,
+    Completed,
+    /// Swarm has given it up: it is paused or rolled back. In swarm's word.
+    GivenUp(String),
+}
+
+impl Update {
+    /// Reads a service as the engine tells it.
+    pub(crate) fn read(service: &Value) -> Self {
+        let status = &service["UpdateStatus"];
+        let text = |field: &str| status[field].as_str().unwrap_or_default();
+        Self {
+            state: match text("State") {
+                "" => UpdateState::None,
+                "updating" => UpdateState::Running,
+                "completed" => UpdateState::Completed,
+                other => UpdateState::GivenUp(other.to_owned()),
+            },
+            message: text("Message").to_owned(),
+            started_at: text("StartedAt").parse().ok(),
+            rollout: is_rollout(&service["Spec"], &service["PreviousSpec"]),
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.state == UpdateState::Running
+    }
+
+    /// Swarm's word for it, if it has given the update up, and a new one would
+    /// begin where that has left off.
+    pub(crate) fn stopped(&self) -> Option<&str> {
+        match &self.state {
+            UpdateState::GivenUp(state) if state != "rollback_completed" => Some(state),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the specifications differ in what a rollout changes and in nothing
+/// else: the restart counter, the secrets and the pace. A forced update by hand
+/// is one too: it does the same.
+fn is_rollout(now: &Value, before: &Value) -> bool {
+    before.is_object() && without_rollouts(now) == without_rollouts(before)
+}
+
+fn without_rollouts(specification: &Value) -> Value {
+    let mut rest = specification.clone();
+    let remove = |object: &mut Value, field: &str| {
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove(field);
+        }
+    };
+    remove(&mut rest, "UpdateConfig");
+    remove(&mut rest["TaskTemplate"], "ForceUpdate");
+    remove(&mut rest["TaskTemplate"]["ContainerSpec"], "Secrets");
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn service(state: &str, now: &Value, before: &Value) -> Update {
+        Update::read(&json!({
+            "Spec": now,
+            "PreviousSpec": before,
+            "UpdateStatus": {
+                "State": state, "Message": "why", "StartedAt": "2026-11-25T10:00:00.5Z",
+            },
+        }))
+    }
+
+    fn specification(image: &str, force: u64, secret: &str) -> Value {
+        json!({
+            "Name": "web",
+            "TaskTemplate": {
+                "ContainerSpec": {"Image": image, "Secrets": [{"SecretID": secret}]},
+                "ForceUpdate": force,
+            },
+            "UpdateConfig": {"Delay": force},
+        })
+    }
+
+    #[test]
+    fn a_rollout_is_told_from_what_somebody_else_changes() {
+        let before = specification("nginx:1", 1, "a");
+        for (now, rollout) in [
+            (specification("nginx:1", 2, "a"), true),
+            (specification("nginx:1", 1, "b"), true),
+            (specification("nginx:2", 2, "a"), false),
+            (specification("nginx:2", 1, "a"), false),
+        ] {
+            assert_eq!(service("updating", &now, &before).rollout, rollout, "{now}");
+        }
+        let first = specification("nginx:1", 0, "a");
+        assert!(!service("updating", &first, &Value::Null).rollout);
+    }
+
+    #[test]
+    fn states_are_read_as_swarm_writes_them() {
+        let spec = specification("nginx:1", 1, "a");
+        let state = |word: &str| service(word, &spec, &spec).state;
+        assert_eq!(state("updating"), UpdateState::Running);
+        assert_eq!(state("completed"), UpdateState::Completed);
+        for word in [
+            "paused",
+            "rollback_started",
+            "rollback_paused",
+            "rollback_completed",
+        ] {
+            assert_eq!(state(word), UpdateState::GivenUp(word.to_owned()));
+        }
+        assert_eq!(Update::read(&json!({})).state, UpdateState::None);
+        let started = service("updating", &spec, &spec).started_at.unwrap();
+        assert_eq!(started.to_string(), "2026-11-25T10:00:00.5Z");
+    }
+}

@@ -1,0 +1,93 @@
+//! What the manager can tell of each service that asks for certificates, as
+//! facts for the preflight. What only a look into replicas can tell is left out.
+
+mod around;
+mod spec;
+
+use bollard::Docker;
+use bollard::models::{ImageConfig, Service, ServiceSpec};
+use tracing::debug;
+
+use super::own::Own;
+use super::swarm::{self, SwarmError};
+use crate::docker::{Manager, describe};
+use crate::model::{Strategy, Target, Tell};
+use crate::preflight::{Facts, Rollout};
+use around::Around;
+
+pub(crate) use spec::merged_health_check;
+
+/// A service that asks for certificates, rightly or not.
+pub(crate) struct Candidate {
+    pub(crate) facts: Facts,
+    /// Absent when its labels are so wrong that it is left out.
+    pub(crate) target: Option<Target>,
+}
+
+/// The services that ask for certificates, by name.
+///
+/// # Errors
+/// When the swarm cannot be read. What a manager does not know (an image that
+/// only workers have) is no error, but not known.
+pub(crate) async fn candidates(
+    manager: &Manager,
+    own: Option<&Own>,
+) -> Result<Vec<Candidate>, SwarmError> {
+    let services = swarm::services(manager).await?;
+    let around = Around::look(manager, own).await?;
+    let mut candidates = Vec::new();
+    for service in services {
+        candidates.extend(candidate(&manager.docker, service, &around).await);
+    }
+    candidates.sort_by(|a, b| a.facts.service.cmp(&b.facts.service));
+    Ok(candidates)
+}
+
+async fn candidate(docker: &Docker, service: Service, around: &Around) -> Option<Candidate> {
+    let spec = service.spec.clone().unwrap_or_default();
+    let (target, errors) = swarm::target(service);
+    if target.is_none() && errors.is_empty() {
+        return None;
+    }
+    let image = image_of(docker, &spec).await;
+    let mut facts = spec::facts(&spec, image.as_ref());
+    facts.label_errors = errors.iter().map(ToString::to_string).collect();
+    if let Some(target) = &target {
+        facts.rollout = Some(rollout(&target.strategy));
+        // Those that are secrets, the runner puts there itself.
+        let by_file = !matches!(target.strategy, Strategy::Secret(_));
+        let specs = target.certificates.iter().filter(|_| by_file);
+        facts.certificates = specs.map(|spec| spec.path.clone()).collect();
+    }
+    around.add_to(&mut facts, docker, &spec).await;
+    Some(Candidate { facts, target })
+}
+
+fn rollout(strategy: &Strategy) -> Rollout {
+    match strategy {
+        Strategy::Signal {
+            tell: Tell::Signal(_),
+            ..
+        } => Rollout::Signal,
+        Strategy::Signal {
+            tell: Tell::Exec(_),
+            ..
+        } => Rollout::Exec,
+        Strategy::Restart(pace) | Strategy::Secret(pace) => Rollout::Restart {
+            parallelism: pace.parallelism,
+        },
+    }
+}
+
+/// What the image sets by itself, if this engine has it.
+async fn image_of(docker: &Docker, spec: &ServiceSpec) -> Option<ImageConfig> {
+    let template = spec.task_template.as_ref()?;
+    let image = template.container_spec.as_ref()?.image.as_ref()?;
+    match docker.inspect_image(image).await {
+        Ok(found) => Some(found.config.unwrap_or_default()),
+        Err(error) => {
+            debug!(image, "not known to this engine: {}", describe(&error));
+            None
+        }
+    }
+}
