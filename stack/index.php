@@ -1,5 +1,7 @@
 <?php
 header('Cache-Control: no-store');
+// For an upload: how much of it has come.
+header('X-Received: ' . strlen(file_get_contents('php://input')));
 $replica = sprintf('php replica %s on %s', getenv('SLOT'), getenv('NODE'));
 ?>
 <!doctype html>

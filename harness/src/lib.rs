@@ -7,13 +7,21 @@
 //! - [`traffic`] drives open-loop TLS traffic and gives one outcome for each
 //!   request; [`report`] says what each loss fell on.
 //! - [`probe`] looks from outside at what a server serves.
-//! - [`scenario`] deploys the stack, renews, and gives an account.
+//! - [`site`] deploys the stack, renews its certificate, and gives an account.
+//! - [`fault`] breaks something, and mends it again.
+//! - [`scenario`] puts all of it together: each has a name, and a control that
+//!   must turn red. [`event`] is what they write down, [`report`] what people read.
+//! - [`gate`] checks a change of a stack.
 
 pub mod acme;
 mod clock;
+pub mod event;
+pub mod fault;
+pub mod gate;
 pub mod lab;
 pub mod probe;
 pub mod report;
 pub mod scenario;
+pub mod site;
 pub mod traffic;
 pub mod volume;

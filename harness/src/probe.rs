@@ -27,36 +27,65 @@ pub enum Roots {
     Only(String),
 }
 
+/// Why no served certificate could be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unseen {
+    /// There was no handshake that could have shown one.
+    #[error("{0}")]
+    NotReached(String),
+    /// What was served is expired, for another name, signed by somebody else, or
+    /// the server has not the key that belongs to it.
+    #[error("{0}")]
+    NotTrusted(String),
+}
+
 /// The fingerprint (SHA-256 of the DER, lowercase hex) of the leaf that the
 /// server at `address` serves for `name`, after a full handshake.
 ///
 /// # Errors
 /// Why no handshake came about, or why the certificate is not trusted.
-pub async fn probe(address: SocketAddr, name: &str, roots: &Roots) -> Result<String, String> {
+pub async fn probe(address: SocketAddr, name: &str, roots: &Roots) -> Result<String, Unseen> {
     timeout(DEADLINE, handshake(address, name, roots))
         .await
-        .map_err(|_| format!("no TLS handshake with {address} within {DEADLINE:?}"))?
+        .unwrap_or_else(|_| {
+            let why = format!("no TLS handshake with {address} within {DEADLINE:?}");
+            Err(Unseen::NotReached(why))
+        })
 }
 
-async fn handshake(address: SocketAddr, name: &str, roots: &Roots) -> Result<String, String> {
+async fn handshake(address: SocketAddr, name: &str, roots: &Roots) -> Result<String, Unseen> {
     let config = match roots {
-        Roots::Any => tls::client_config().map_err(|error| error.to_string())?,
-        Roots::Only(pem) => trusting(pem)?,
-    };
-    let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
+        Roots::Any => tls::client_config().map_err(|error| error.to_string()),
+        Roots::Only(pem) => trusting(pem),
+    }
+    .map_err(Unseen::NotReached)?;
+    let name = ServerName::try_from(name.to_owned())
+        .map_err(|error| Unseen::NotReached(error.to_string()))?;
     let stream = TcpStream::connect(address)
         .await
-        .map_err(|error| format!("connect to {address}: {error}"))?;
+        .map_err(|error| Unseen::NotReached(format!("connect to {address}: {error}")))?;
     let stream = TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
-        .map_err(|error| format!("TLS handshake with {address}: {error}"))?;
+        .map_err(|error| Unseen::by(address, &error))?;
     let (_, session) = stream.get_ref();
     let leaf = session
         .peer_certificates()
         .and_then(|chain| chain.first())
-        .ok_or_else(|| format!("{address} shows no certificate"))?;
+        .ok_or_else(|| Unseen::NotReached(format!("{address} shows no certificate")))?;
     Ok(tls::fingerprint(leaf))
+}
+
+impl Unseen {
+    /// Tells a certificate that must not be trusted from a handshake cut short.
+    fn by(address: SocketAddr, error: &std::io::Error) -> Self {
+        let why = format!("TLS handshake with {address}: {error}");
+        let tls = error.get_ref().and_then(|error| error.downcast_ref());
+        match tls {
+            Some(rustls::Error::InvalidCertificate(_)) => Self::NotTrusted(why),
+            _ => Self::NotReached(why),
+        }
+    }
 }
 
 fn trusting(pem: &str) -> Result<ClientConfig, String> {

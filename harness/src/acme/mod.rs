@@ -1,9 +1,17 @@
 //! The ACME servers that a lab's certificates come from.
 
 mod authority;
-mod pebble;
+pub mod mock;
+mod network;
+pub(crate) mod pebble;
+mod server;
 
-pub use pebble::Pebble;
+use std::fmt;
+use std::str::FromStr;
+
+pub use network::{Client, Network};
+pub use pebble::{Pebble, PebbleOptions};
+pub use server::AcmeServer;
 
 /// A kind of ACME server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -12,6 +20,35 @@ pub enum Acme {
     /// Let's Encrypt's test server, with its challenge test server as DNS.
     #[default]
     Pebble,
+    /// The scripted one of [`mock`]. It validates like Pebble until it is told
+    /// otherwise, and lives in the process that starts the lab: a lab that is left
+    /// up has lost it.
+    Mock,
     /// None: the lab is up a little sooner.
     None,
+}
+
+impl fmt::Display for Acme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pebble => "pebble",
+            Self::Mock => "mock",
+            Self::None => "none",
+        })
+    }
+}
+
+impl FromStr for Acme {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "pebble" => Ok(Self::Pebble),
+            "mock" => Ok(Self::Mock),
+            "none" => Ok(Self::None),
+            _ => Err(format!(
+                "{text:?} is no ACME server: expected pebble, mock or none"
+            )),
+        }
+    }
 }

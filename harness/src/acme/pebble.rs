@@ -1,6 +1,7 @@
 //! Pebble, Let's Encrypt's test server, with its challenge test server.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -10,9 +11,9 @@ use std::{
 use serde_json::json;
 use testcontainers::core::Mount;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::authority::Identity;
+use super::authority::{self, Identity, connector_to};
 use crate::lab::{At, Container, LabError, LabNetwork, Recipe, Resources, Response, request, wait};
 
 const DIRECTORY_PORT: u16 = 14000;
@@ -23,9 +24,36 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const FILES_IN_CONTAINER: &str = "/run/rollover-lab";
 /// A file that says that it shall not run.
 const STOPPED: &str = "stopped";
+/// Within the lab's directory: who finds the lab again must trust the server.
+const CA_FILE: &str = "pebble/ca.pem";
+/// The names of the two containers.
+pub(crate) const SERVER: &str = "pebble";
+pub(crate) const CHALLENGE_SERVER: &str = "pebble-challtestsrv";
 const PID_IN_CONTAINER: &str = "/run/pebble.pid";
 
 const DAY: u64 = 24 * 60 * 60;
+
+/// What a Pebble shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PebbleOptions {
+    /// The port at which it fetches the files of http-01: 80 by default.
+    pub http_port: u16,
+    /// Names that it does not issue for.
+    pub forbidden: Vec<String>,
+    /// Keys of external accounts, as base64url, by their identifier. A new
+    /// account may be bound to one, and need not.
+    pub external_accounts: BTreeMap<String, String>,
+}
+
+impl Default for PebbleOptions {
+    fn default() -> Self {
+        Self {
+            http_port: 80,
+            forbidden: Vec::new(),
+            external_accounts: BTreeMap::new(),
+        }
+    }
+}
 
 /// A running Pebble.
 ///
@@ -53,6 +81,7 @@ impl Pebble {
     pub(crate) async fn launch(
         resources: &Resources,
         network: &LabNetwork,
+        options: &PebbleOptions,
     ) -> Result<Self, LabError> {
         let identity = Identity::new("pebble", network.acme().into())?;
         let tls = identity.connector().map_err(|error| LabError::Answer {
@@ -67,7 +96,8 @@ impl Pebble {
             identity.certificate_pem.as_bytes(),
         )?;
         resources.write("pebble/key.pem", identity.key_pem.as_bytes())?;
-        resources.write("pebble/config.json", config().to_string().as_bytes())?;
+        resources.write(CA_FILE, identity.ca_pem.as_bytes())?;
+        resources.write("pebble/config.json", config(options).to_string().as_bytes())?;
         let mount = Mount::bind_mount(files.display().to_string(), FILES_IN_CONTAINER);
 
         let (server, challenges) = futures_util::join!(
@@ -83,6 +113,29 @@ impl Pebble {
         };
         pebble.wait_ready().await?;
         Ok(pebble)
+    }
+
+    /// Both servers of a lab that stands.
+    pub(crate) fn again(
+        resources: &Resources,
+        server: Container,
+        challenges: Container,
+    ) -> Result<Self, LabError> {
+        let file = resources.directory().join(CA_FILE);
+        let ca_pem = fs::read_to_string(&file).at("read", &file)?;
+        let tls = connector_to(&ca_pem).map_err(|found| LabError::Answer {
+            doing: "prepare to speak TLS",
+            address: server.address.to_string(),
+            expected: "a usable certificate authority",
+            found,
+        })?;
+        Ok(Self {
+            server,
+            challenges,
+            files: resources.directory().join("pebble"),
+            ca_pem,
+            tls,
+        })
     }
 
     /// Where ACME clients start.
@@ -181,6 +234,26 @@ impl Pebble {
         self.server.log(None).await
     }
 
+    /// Where its directory is.
+    pub(crate) fn directory_address(&self) -> SocketAddr {
+        SocketAddr::from((self.server.address, DIRECTORY_PORT))
+    }
+
+    /// What it takes to stand in for it: to be taken for it, and to connect to it.
+    pub(crate) fn both_ends(&self) -> Result<(TlsAcceptor, TlsConnector), LabError> {
+        let acceptor = authority::acceptor(
+            &self.files.join("certificate.pem"),
+            &self.files.join("key.pem"),
+        );
+        let acceptor = acceptor.map_err(|error| LabError::Answer {
+            doing: "prepare to stand in for Pebble",
+            address: self.server.address.to_string(),
+            expected: "a usable certificate",
+            found: error.to_string(),
+        })?;
+        Ok((acceptor, self.tls.clone()))
+    }
+
     async fn wait_ready(&self) -> Result<(), LabError> {
         let server = wait::until("pebble answer", DEADLINE, async || {
             self.get(DIRECTORY_PORT, "/dir").await
@@ -242,7 +315,7 @@ fn server(network: &LabNetwork) -> Recipe {
              sleep 0.1
          done"
     );
-    Recipe::new("pebble", "pebble", network.acme())
+    Recipe::new(SERVER, "pebble", network.acme())
         .command([
             "sh".to_owned(),
             "-c".to_owned(),
@@ -254,9 +327,11 @@ fn server(network: &LabNetwork) -> Recipe {
             "-dnsserver".to_owned(),
             format!("{}:{DNS_PORT}", network.challenge_server()),
         ])
-        // It would sleep up to 15 s before each validation. Its refusal of one
-        // nonce in twenty stays on: clients must stand it.
+        // It would sleep up to 15 s before each validation.
         .environment("PEBBLE_VA_NOSLEEP", "1")
+        // By default it refuses one nonce in twenty, by chance. certbot asks again
+        // once, so that one order in fifty fails on two refusals in a row.
+        .environment("PEBBLE_WFE_NONCEREJECT", "0")
         // By default every other order is granted on an earlier validation,
         // by chance: a challenge that must fail would fail now and then.
         .environment("PEBBLE_AUTHZREUSE", "0")
@@ -286,19 +361,21 @@ fn challenge_server(network: &LabNetwork) -> Recipe {
         "-defaultIPv6",
         "",
     ];
-    Recipe::new("pebble-challtestsrv", "pebble", network.challenge_server()).command(command)
+    Recipe::new(CHALLENGE_SERVER, "pebble", network.challenge_server()).command(command)
 }
 
-fn config() -> serde_json::Value {
+fn config(options: &PebbleOptions) -> serde_json::Value {
     json!({ "pebble": {
         "listenAddress": format!("0.0.0.0:{DIRECTORY_PORT}"),
         "managementListenAddress": format!("0.0.0.0:{MANAGEMENT_PORT}"),
         "certificate": format!("{FILES_IN_CONTAINER}/certificate.pem"),
         "privateKey": format!("{FILES_IN_CONTAINER}/key.pem"),
-        "httpPort": 80,
+        "httpPort": options.http_port,
         "tlsPort": 443,
         "ocspResponderURL": "",
         "externalAccountBindingRequired": false,
+        "externalAccountMACKeys": options.external_accounts,
+        "domainBlocklist": options.forbidden,
         // Seconds that it asks clients to wait between two looks.
         "retryAfter": { "authz": 1, "order": 1 },
         "profiles": {

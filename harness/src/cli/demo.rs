@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::progress::Progress;
 use super::{CouldNot, Verdict, print};
 use rollover_lab::lab::Lab;
-use rollover_lab::scenario::{Account, Load, Renewal, Site, SiteOptions, Strategy};
+use rollover_lab::site::{Account, Load, Renewal, Site, SiteOptions, Strategy};
 
 #[derive(Args, Debug)]
 pub(super) struct Demo {
@@ -13,17 +13,29 @@ pub(super) struct Demo {
     #[arg(long, value_enum, default_value = "signal")]
     strategy: StrategyName,
 
-    /// Requests a second in each of the two lanes
+    /// Requests a second in each of the three large lanes; the other three have fewer
     #[arg(long, value_name = "RATE", default_value_t = 100)]
     rate: u32,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum StrategyName {
+pub(super) enum StrategyName {
     /// A signal to every replica
     Signal,
     /// A rolling restart
     Restart,
+    /// Swarm secrets, swapped on the service
+    Secret,
+}
+
+impl From<StrategyName> for Strategy {
+    fn from(name: StrategyName) -> Self {
+        match name {
+            StrategyName::Signal => Self::Signal,
+            StrategyName::Restart => Self::Restart,
+            StrategyName::Secret => Self::Secret,
+        }
+    }
 }
 
 impl Demo {
@@ -48,10 +60,7 @@ impl Demo {
 
     async fn show(&self, lab: &Lab, progress: &Progress) -> Result<Account, CouldNot> {
         let options = SiteOptions {
-            strategy: match self.strategy {
-                StrategyName::Signal => Strategy::Signal,
-                StrategyName::Restart => Strategy::Restart,
-            },
+            strategy: self.strategy.into(),
             ..SiteOptions::find()?
         };
         let site = progress
@@ -72,7 +81,7 @@ impl Demo {
         };
         let renewal = Renewal { load, times: 1 };
         let what = format!(
-            "the certificate is due and renewed under traffic, {} requests/s in each of two lanes",
+            "the certificate is due and renewed under traffic, {} requests/s in each large lane",
             self.rate
         );
         Ok(progress.step(&what, renewal.run(&site)).await?)

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::progress::Progress;
 use super::{CouldNot, Verdict, print};
+use rollover_lab::gate;
 use rollover_lab::lab::Lab;
-use rollover_lab::scenario::run_gate;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Gate {
@@ -39,7 +39,7 @@ impl Gate {
             .await?;
         let what = "the old stack is deployed, changed to the new one and renewed, under traffic";
         let verdict = progress
-            .step(what, run_gate(&lab, &run.old, &run.new))
+            .step(what, gate::run(&lab, &run.old, &run.new))
             .await;
         progress.step("the lab is taken down", lab.stop()).await?;
         let verdict = verdict?;

@@ -1,10 +1,18 @@
 //! The command line: one file a subcommand.
 
+mod access;
 mod bench;
 mod demo;
+mod doctor;
+mod down;
+mod exec;
 mod gate;
 mod progress;
 mod reap;
+mod run;
+mod status;
+mod up;
+mod which;
 
 use std::error::Error;
 use std::io::IsTerminal;
@@ -27,8 +35,20 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Say what this machine can and cannot do for a lab, and what to do about it
+    Doctor(doctor::Doctor),
+    /// Bring a lab up and leave it, for hands-on work
+    Up(up::Up),
+    /// Take a lab down that was left up
+    Down(down::Down),
+    /// Say which labs stand, and in what state
+    Status(status::Status),
+    /// Run a command in a node of a lab; its exit code is passed on
+    Exec(exec::Exec),
     /// Show the whole way: a lab, the stack, a renewal under traffic
     Demo(demo::Demo),
+    /// Play scenarios, and say what was found
+    Run(run::Run),
     /// Check a change of a stack before it is deployed
     #[command(subcommand)]
     Gate(gate::Gate),
@@ -51,7 +71,13 @@ impl Cli {
     pub(crate) async fn run(self) -> ExitCode {
         log_to_stderr(self.verbose);
         let ended = match self.command {
+            Command::Doctor(doctor) => doctor.run().await,
+            Command::Up(up) => up.run().await,
+            Command::Down(down) => down.run().await,
+            Command::Status(status) => status.run().await,
+            Command::Exec(exec) => exec.run().await,
             Command::Demo(demo) => demo.run().await,
+            Command::Run(run) => run.run().await,
             Command::Gate(gate) => gate.run().await,
             Command::Bench(bench) => bench.run().await,
             Command::Reap(reap) => reap.run().await,
@@ -92,6 +118,15 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+/// What time it is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "ages of labs are all that a person is told by the clock"
+)]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 /// Prints a result to stdout.

@@ -14,6 +14,24 @@ impl Progress {
         }
     }
 
+    /// Says what comes next, does it, and says whether it was as it must be.
+    pub(super) async fn judged<T>(
+        &self,
+        what: &str,
+        work: impl Future<Output = T>,
+        good: impl FnOnce(&T) -> bool,
+    ) -> T {
+        let judged = self.step(what, async {
+            let result = work.await;
+            if good(&result) {
+                Ok(result)
+            } else {
+                Err(result)
+            }
+        });
+        judged.await.unwrap_or_else(|result| result)
+    }
+
     /// Says what comes next and does it.
     pub(super) async fn step<T, E>(
         &self,

@@ -1,21 +1,30 @@
 //! Bringing a lab up.
 
-use std::{fs, time::Duration};
-
 use futures_util::future::join_all;
-use tokio::time::Instant;
 
 use super::{
-    Engine, Lab, LabError, Node, Resources, error::At, images, network, network::LabNetwork, reap,
-    registry::Registry, swarm, timeline::Recorder,
+    Engine, Lab, LabError, Node, Resources, Subnet, images,
+    manifest::Manifest,
+    network::{self, LabNetwork},
+    node::Starting,
+    reap,
+    registry::{Registry, in_lab},
+    stages::Stages,
+    swarm,
+    timeline::Recorder,
 };
 use crate::{
-    acme::{Acme, Pebble},
-    volume::{self, Volume},
+    acme::{
+        Acme, AcmeServer, Pebble, PebbleOptions,
+        mock::{Mock, Settings, Validation},
+    },
+    clock,
+    event::Journal,
+    volume::{self, Mounted, Volume},
 };
 
 /// What the origin's stack needs.
-const IMAGES: [&str; 5] = ["loadbalancer", "web", "php", "certbot", "runner"];
+pub(super) const IMAGES: [&str; 5] = ["loadbalancer", "web", "php", "certbot", "runner"];
 /// More would not fit the addresses of a lab, nor any machine it is made for.
 const MOST_NODES: u8 = 100;
 
@@ -23,30 +32,70 @@ const MOST_NODES: u8 = 100;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct LabBuilder {
-    nodes: u8,
+    managers: u8,
+    others: Others,
+    labels: Vec<(String, Vec<(String, String)>)>,
     volume: Volume,
     acme: Acme,
     images: Vec<String>,
-    keep: bool,
+    subnet: Option<Subnet>,
+}
+
+/// How many nodes there are beside the managers.
+#[derive(Debug, Clone, Copy)]
+enum Others {
+    /// As many as make that many in all.
+    Of(u8),
+    Workers(u8),
 }
 
 impl Default for LabBuilder {
     fn default() -> Self {
         Self {
-            nodes: 3,
+            managers: 1,
+            others: Others::Of(3),
+            labels: Vec::new(),
             volume: Volume::default(),
             acme: Acme::default(),
             images: IMAGES.map(str::to_owned).into(),
-            keep: false,
+            subnet: None,
         }
     }
 }
 
 impl LabBuilder {
-    /// How many nodes, at least one; the first is the manager, the others are
+    /// How many nodes in all, at least one; those that are no managers are
     /// workers. The default is three.
     pub fn nodes(mut self, nodes: u8) -> Self {
-        self.nodes = nodes.clamp(1, MOST_NODES);
+        self.others = Others::Of(nodes);
+        self
+    }
+
+    /// How many nodes manage the swarm, at least one, which is the default. Raft
+    /// wants an odd number: an even one bears the loss of no more than the odd
+    /// one below it.
+    pub fn managers(mut self, managers: u8) -> Self {
+        self.managers = managers.clamp(1, MOST_NODES);
+        self
+    }
+
+    /// How many nodes there are beside the managers.
+    pub fn workers(mut self, workers: u8) -> Self {
+        self.others = Others::Workers(workers);
+        self
+    }
+
+    /// Labels that the swarm shall know of a node (`node-1`, …), for placement:
+    /// `node.labels.KEY == VALUE`.
+    pub fn labels<K: Into<String>, V: Into<String>>(
+        mut self,
+        node: &str,
+        labels: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let labels = labels
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()));
+        self.labels.push((node.to_owned(), labels.collect()));
         self
     }
 
@@ -62,18 +111,36 @@ impl LabBuilder {
         self
     }
 
-    /// The images that the registry shall have: `NAME` stands for the host's
-    /// `rollover-lab/NAME:latest`, which is `registry:5000/NAME:latest` in the lab.
+    /// The images of this machine's engine that the lab's registry shall have,
+    /// by default those of the stack. `shop:2` is `registry:5000/shop:2` in the
+    /// lab; a bare `NAME` stands for `rollover-lab/NAME:latest`, which is
+    /// `registry:5000/NAME:latest` there. [`Lab::image`] says how.
     pub fn images<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.images = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether the lab is meant to outlive this process (see [`Lab::detach`]):
-    /// then [`reap`](super::reap) leaves it alone.
-    pub fn keep(mut self, keep: bool) -> Self {
-        self.keep = keep;
+    /// Images that the registry shall have beside the stack's.
+    pub fn more_images<T: AsRef<str>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        let names = names.into_iter().map(|name| name.as_ref().to_owned());
+        self.images.extend(names);
         self
+    }
+
+    /// Where the lab takes its /24 of addresses from. By default it is the first
+    /// that neither the engine nor a route of this machine has, in 172.28.0.0/16
+    /// or in `ROLLOVER_LAB_NETWORK`, so that labs stand side by side.
+    pub fn subnet(mut self, subnet: Subnet) -> Self {
+        self.subnet = Some(subnet);
+        self
+    }
+
+    fn count(&self) -> u8 {
+        let count = match self.others {
+            Others::Of(nodes) => nodes.max(self.managers),
+            Others::Workers(workers) => self.managers.saturating_add(workers),
+        };
+        count.min(MOST_NODES)
     }
 
     /// Brings the lab up, ready for a deploy. First the images are built and what
@@ -82,53 +149,99 @@ impl LabBuilder {
     /// # Errors
     /// Says which part failed and why; nothing of the lab is left then.
     pub async fn start(self) -> Result<Lab, LabError> {
-        let begin = Instant::now();
+        let stages = Stages::begin();
         let engine = Engine::connect().await?;
-        timed("images", images::ensure()).await?;
-        reap_dead(&engine).await;
-        let resources = Resources::new(engine, self.keep)?;
-        let network = network::create(resources.engine(), resources.owner()).await?;
-        let volume = self.volume.prepare(&resources)?;
+        stages.timed("images built", images::ensure()).await?;
+        let reaping = async {
+            reap_dead(&engine).await;
+            Ok(())
+        };
+        stages.timed("dead runs removed", reaping).await?;
+        let resources = Resources::new(engine)?;
+        let network = network::create(resources.engine(), resources.owner(), self.subnet);
+        let network = stages.timed("network", network).await?;
+        let volume = volume::Prepared::new(&self.volume, &resources, self.count())?;
 
         // All are let come to their end, also when one has failed: what is
         // dropped half way could make something after the clean-up has looked.
-        let (nodes, registry, pebble) = tokio::join!(
-            timed(
-                "nodes and swarm",
-                start_nodes(&resources, &network, &volume, self.nodes)
+        let (nodes, registry, acme) = tokio::join!(
+            stages.timed(
+                "nodes, volume and swarm",
+                self.start_nodes(&stages, &resources, &network, volume)
             ),
-            timed(
+            stages.timed(
                 "registry and images",
-                start_registry(&resources, &network, &self.images)
+                start_registry(&stages, &resources, &network, &self.images)
             ),
-            timed("acme", start_acme(self.acme, &resources, &network, &volume)),
+            stages.timed("acme", start_acme(self.acme, &resources, &network)),
         );
-        let (nodes, pebble) = (nodes?, pebble?);
-        registry?;
-        tracing::info!(run = resources.owner().run, took = ?begin.elapsed(), "the lab is up");
+        let ((nodes, volume), acme, registry) = (nodes?, acme?, registry?);
+        if let Some(acme) = &acme {
+            let files = volume.certificates();
+            files.write("acme-ca.pem", acme.ca_pem())?;
+        }
+        self.manifest(&network).write(&resources)?;
+        tracing::info!(run = resources.owner().run, "the lab is up");
         Ok(Lab {
             recorder: Recorder::listen(&nodes),
+            journal: Journal::default(),
             nodes,
-            pebble,
+            managers: usize::from(self.managers),
+            registry,
+            stages: stages.into_vec(),
+            acme,
             volume,
             network,
             resources,
         })
     }
-}
 
-async fn timed<T>(
-    stage: &'static str,
-    work: impl Future<Output = Result<T, LabError>>,
-) -> Result<T, LabError> {
-    let begin = Instant::now();
-    let result = work.await;
-    let took: Duration = begin.elapsed();
-    match &result {
-        Ok(_) => tracing::info!(stage, ?took, "done"),
-        Err(error) => tracing::info!(stage, ?took, %error, "failed"),
+    /// The volume is mounted while the daemons start and the swarm is formed.
+    async fn start_nodes(
+        &self,
+        stages: &Stages,
+        resources: &Resources,
+        network: &LabNetwork,
+        volume: volume::Prepared,
+    ) -> Result<(Vec<Node>, Mounted), LabError> {
+        let starting =
+            (1..=self.count()).map(|number| Starting::begin(resources, network, &volume, number));
+        let starting = stages.timed("containers", all(starting)).await?;
+        let containers: Vec<_> = starting.iter().map(|node| node.container.clone()).collect();
+        let (nodes, mounted) = tokio::join!(
+            self.become_a_swarm(stages, starting),
+            stages.timed("volume", volume.mount(&containers))
+        );
+        Ok((nodes?, mounted?))
     }
-    result
+
+    async fn become_a_swarm(
+        &self,
+        stages: &Stages,
+        starting: Vec<Starting>,
+    ) -> Result<Vec<Node>, LabError> {
+        let ready = starting.into_iter().map(Starting::ready);
+        let nodes = stages.timed("daemons", all(ready)).await?;
+        stages
+            .timed("swarm", swarm::form(&nodes, usize::from(self.managers)))
+            .await?;
+        for (node, labels) in &self.labels {
+            swarm::label(&nodes[0], node, labels).await?;
+        }
+        Ok(nodes)
+    }
+
+    fn manifest(&self, network: &LabNetwork) -> Manifest {
+        Manifest {
+            up_since: clock::now(),
+            nodes: self.count(),
+            managers: self.managers,
+            subnet: network.subnet.to_string(),
+            volume: self.volume.to_string(),
+            acme: self.acme.to_string(),
+            images: self.images.iter().map(|image| in_lab(image)).collect(),
+        }
+    }
 }
 
 /// What others left behind is no reason not to start.
@@ -140,44 +253,47 @@ async fn reap_dead(engine: &Engine) {
     }
 }
 
-async fn start_nodes(
-    resources: &Resources,
-    network: &LabNetwork,
-    volume: &volume::Prepared,
-    count: u8,
-) -> Result<Vec<Node>, LabError> {
-    let starting = (1..=count).map(|number| Node::start(resources, network, volume, number));
-    let nodes = timed("nodes", async {
-        join_all(starting)
-            .await
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()
-    })
-    .await?;
-    timed("swarm", swarm::form(&nodes)).await?;
-    Ok(nodes)
+/// Lets all come to their end, then says what came of them.
+async fn all<T>(
+    work: impl IntoIterator<Item = impl Future<Output = Result<T, LabError>>>,
+) -> Result<Vec<T>, LabError> {
+    join_all(work).await.into_iter().collect()
 }
 
 async fn start_registry(
+    stages: &Stages,
     resources: &Resources,
     network: &LabNetwork,
     images: &[String],
-) -> Result<(), LabError> {
-    let registry = timed("registry", Registry::start(resources, network)).await?;
-    timed("push", registry.push_all(images)).await
+) -> Result<Registry, LabError> {
+    let registry = stages
+        .timed("registry", Registry::start(resources, network))
+        .await?;
+    stages
+        .timed("images pushed", registry.push_all(images))
+        .await?;
+    Ok(registry)
 }
 
 async fn start_acme(
     acme: Acme,
     resources: &Resources,
     network: &LabNetwork,
-    volume: &volume::Prepared,
-) -> Result<Option<Pebble>, LabError> {
-    if acme == Acme::None {
-        return Ok(None);
-    }
-    let pebble = Pebble::launch(resources, network).await?;
-    let path = volume.directory().join("acme-ca.pem");
-    fs::write(&path, pebble.ca_pem()).at("write", path)?;
-    Ok(Some(pebble))
+) -> Result<Option<AcmeServer>, LabError> {
+    Ok(match acme {
+        Acme::None => None,
+        Acme::Pebble => {
+            let options = PebbleOptions::default();
+            let pebble = Pebble::launch(resources, network, &options).await?;
+            Some(AcmeServer::Pebble(Box::new(pebble)))
+        }
+        Acme::Mock => {
+            let settings = Settings {
+                validation: Validation::Fetch { port: 80 },
+                ..Settings::default()
+            };
+            let mock = Mock::launch((network.gateway(), 0).into(), settings).await?;
+            Some(AcmeServer::Mock(mock))
+        }
+    })
 }

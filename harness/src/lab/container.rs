@@ -12,7 +12,7 @@ use testcontainers::{
     runners::AsyncRunner,
 };
 
-use super::{Engine, LabError, Resources, error::Doing, exec, network::LabNetwork};
+use super::{Engine, LabError, Resources, error::Doing, exec, images, network::LabNetwork};
 
 /// How many lines of a log go into an error.
 const LOG_LINES: usize = 40;
@@ -25,6 +25,7 @@ pub(crate) struct Recipe {
     name: String,
     image: String,
     address: Ipv4Addr,
+    entrypoint: Option<String>,
     command: Vec<String>,
     environment: Vec<(String, String)>,
     hosts: Vec<(String, Ipv4Addr)>,
@@ -38,8 +39,9 @@ impl Recipe {
     pub(crate) fn new(name: impl Into<String>, image: &str, address: Ipv4Addr) -> Self {
         Self {
             name: name.into(),
-            image: format!("rollover-lab/{image}"),
+            image: image.to_owned(),
             address,
+            entrypoint: None,
             command: Vec::new(),
             environment: Vec::new(),
             hosts: Vec::new(),
@@ -47,6 +49,12 @@ impl Recipe {
             published: None,
             change: None,
         }
+    }
+
+    /// The program to run in place of the image's own.
+    pub(crate) fn entrypoint(mut self, program: &str) -> Self {
+        self.entrypoint = Some(program.to_owned());
+        self
     }
 
     pub(crate) fn command<T: Into<String>>(mut self, words: impl IntoIterator<Item = T>) -> Self {
@@ -91,7 +99,12 @@ impl Recipe {
         labels: HashMap<String, String>,
     ) -> ContainerRequest<GenericImage> {
         let (published, change) = (self.published, self.change);
-        let mut request = GenericImage::new(self.image, "latest".to_owned())
+        let (name, tag) = images::parts(&self.image);
+        let mut image = GenericImage::new(name, tag);
+        if let Some(program) = &self.entrypoint {
+            image = image.with_entrypoint(program);
+        }
+        let mut request = image
             .with_container_name(container_name)
             .with_hostname(self.name)
             .with_network(&network.name)
@@ -172,6 +185,16 @@ impl Container {
         Ok(container)
     }
 
+    /// A container of a lab that stands.
+    pub(crate) fn of(engine: &Engine, id: String, name: &str, address: Ipv4Addr) -> Self {
+        Self {
+            engine: engine.clone(),
+            id,
+            name: name.to_owned(),
+            address,
+        }
+    }
+
     async fn place(&self, network: &LabNetwork) -> Result<(), LabError> {
         self.leave(network).await?;
         self.join(network).await
@@ -236,12 +259,38 @@ impl Container {
             .doing(|| format!("inspect the container {}", self.name))
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine that it is on.
+    pub(crate) fn docker(&self) -> &bollard::Docker {
+        self.engine.docker()
+    }
+
     pub(crate) async fn exec(&self, command: &[&str]) -> Result<exec::Output, LabError> {
         exec::run(self.engine.docker(), &self.id, command).await
     }
 
+    /// As [`exec`](Self::exec), with something to read, and byte by byte.
+    pub(crate) async fn exec_raw(
+        &self,
+        command: &[&str],
+        input: &[u8],
+    ) -> Result<exec::Raw, LabError> {
+        exec::run_raw(self.engine.docker(), &self.id, command, input).await
+    }
+
     pub(crate) async fn log(&self, lines: Option<usize>) -> Result<String, LabError> {
         exec::log(self.engine.docker(), &self.id, lines).await
+    }
+
+    pub(crate) async fn lines_since(
+        &self,
+        since: jiff::Timestamp,
+        source: &str,
+    ) -> Result<Vec<crate::event::LogLine>, LabError> {
+        exec::lines_since(self.engine.docker(), &self.id, since, source).await
     }
 
     /// An error that shows what the container wrote last.

@@ -20,8 +20,7 @@ impl Engine {
     /// Finds the engine and agrees with it on a version of its API.
     pub(crate) async fn connect() -> Result<Self, LabError> {
         let docker = reach().await.map_err(|source| LabError::NoEngine {
-            address: std::env::var("DOCKER_HOST")
-                .unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned()),
+            address: address(),
             source,
         })?;
         Ok(Self {
@@ -38,6 +37,14 @@ impl Engine {
     pub(crate) fn privileged(&self) -> bool {
         self.privileged
     }
+}
+
+/// Where the engine is looked for, as `docker --host` takes it.
+#[must_use]
+pub fn address() -> String {
+    let said = std::env::var("DOCKER_HOST").ok();
+    let said = said.filter(|address| !address.is_empty());
+    said.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned())
 }
 
 async fn reach() -> Result<Docker, Box<dyn std::error::Error + Send + Sync>> {

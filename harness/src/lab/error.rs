@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::wait::TimedOut;
+use super::{NoSubnet, Subnet, wait::TimedOut};
 
 /// Why a lab could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +59,39 @@ pub enum LabError {
         log: String,
     },
     /// Every subnet that the lab may take is in use.
-    #[error("find a free subnet among 172.28.0.0/24 to 172.28.255.0/24: all overlap with others")]
-    NoSubnet,
+    #[error("find a free subnet for the lab in {range}: all overlap with others")]
+    NoRoom {
+        /// Where it was looked for.
+        range: Subnet,
+    },
+    /// A range of addresses was not understood.
+    #[error("read the range of addresses for labs: {0}")]
+    Subnet(#[from] NoSubnet),
+    /// No lab of that run stands.
+    #[error("find the lab {run}: {}", standing(known))]
+    NoLab {
+        /// The run.
+        run: String,
+        /// Those that stand.
+        known: Vec<String>,
+    },
+    /// A lab of which no more is left than some of its parts.
+    #[error("use the lab {run}: it never came up, or is being taken down; remove it (down {run})")]
+    NotWhole {
+        /// The run.
+        run: String,
+    },
+    /// A lab with a volume that lags cannot outlive the process that made it.
+    #[error(
+        "leave the lab up: its volume lags because this process carries changes from node to \
+         node, and that would end with it; expected the volume bind or gluster"
+    )]
+    CannotStand,
     /// An image that the lab needs is not on the engine.
-    #[error("find the image {image} on the host's engine; fixtures/images/build makes it")]
+    #[error(
+        "find the image {image} on this machine's engine; fixtures/images/build makes the \
+         lab's own"
+    )]
     NoImage {
         /// Its reference.
         image: String,
@@ -83,6 +112,14 @@ pub enum LabError {
         /// What it wrote to stderr.
         output: String,
     },
+    /// A daemon does not answer: its node is frozen, or cut off.
+    #[error("ask the daemon of {node}: no answer within {} s", waited.as_secs())]
+    Silent {
+        /// The node's name.
+        node: String,
+        /// How long.
+        waited: std::time::Duration,
+    },
     /// A server of the lab (registry, ACME) answered what was not expected.
     #[error("{doing} at {address}: expected {expected}, found {found}")]
     Answer {
@@ -98,6 +135,40 @@ pub enum LabError {
     /// A certificate of the lab's own authority.
     #[error("make the certificate of the ACME server")]
     Certificate(#[from] rcgen::Error),
+    /// The lab has no node of that name.
+    #[error("find the node {name} in the lab: it has {}", known.join(", "))]
+    NoNode {
+        /// The name.
+        name: String,
+        /// The nodes that there are.
+        known: Vec<String>,
+    },
+    /// The swarm did not carry an update to its end.
+    #[error("update {service}: the swarm has {state} it: {message}")]
+    Update {
+        /// The service.
+        service: String,
+        /// What became of it: `paused`, `rollback_completed`, …
+        state: String,
+        /// What the swarm says of it.
+        message: String,
+    },
+    /// No task of a service runs where one was looked for.
+    #[error("find a running task of {service}: none is {sought}")]
+    NoTask {
+        /// The service.
+        service: String,
+        /// What was looked for, such as `in slot 2`.
+        sought: String,
+    },
+    /// This machine, or this kind of lab, cannot do it.
+    #[error("{what}: unsupported here: {reason}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// What is missing.
+        reason: String,
+    },
     /// A task has no container to act on.
     #[error("act on task {task}: it has no container on a node of the lab (its state is {state})")]
     NoContainer {
@@ -106,6 +177,13 @@ pub enum LabError {
         /// Its state.
         state: String,
     },
+}
+
+fn standing(known: &[String]) -> String {
+    match known {
+        [] => "no lab stands".to_owned(),
+        known => format!("those that stand are {}", known.join(", ")),
+    }
 }
 
 /// Names what was asked of an engine.

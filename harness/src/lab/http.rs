@@ -66,6 +66,19 @@ pub(crate) async fn request(
     .await
 }
 
+/// Gets from `server`, as if it had been found under the name `host`.
+pub(crate) async fn request_for(
+    host: &str,
+    server: SocketAddr,
+    head: &str,
+) -> io::Result<Response> {
+    patiently(async {
+        let stream = TcpStream::connect(server).await?;
+        exchange(stream, host, head, "").await
+    })
+    .await
+}
+
 /// Gets a path from the server at a unix socket.
 pub(crate) async fn get_from_socket(socket: &Path, path: &str) -> io::Result<Response> {
     patiently(async {

@@ -12,7 +12,27 @@ use super::{LabError, error::At};
 
 const FIXTURES: &str = "ROLLOVER_LAB_FIXTURES";
 const IMAGES: &str = "ROLLOVER_LAB_IMAGES";
+const TAG: &str = "ROLLOVER_LAB_TAG";
 const SCRIPT: &str = "images/build";
+
+/// The lab's own image of that name, as this machine's engine knows it:
+/// `rollover-lab/NAME:latest`, or with the tag that `ROLLOVER_LAB_TAG` names, by
+/// which several checkouts keep theirs apart on one engine.
+pub fn own(name: &str) -> String {
+    let (name, tag) = parts(name);
+    format!("{name}:{tag}")
+}
+
+/// Its name and its tag.
+pub(crate) fn parts(name: &str) -> (String, String) {
+    (format!("rollover-lab/{name}"), tag())
+}
+
+/// The tag of the lab's own images.
+pub(crate) fn tag() -> String {
+    let tag = env::var(TAG).ok().filter(|tag| !tag.is_empty());
+    tag.unwrap_or_else(|| "latest".to_owned())
+}
 
 /// Builds the lab's images with `fixtures/images/build`, once in a process;
 /// what has not changed comes from the engine's cache.
@@ -54,6 +74,11 @@ fn script() -> Result<PathBuf, LabError> {
     }
     let here = env::current_dir().at("find the current directory", ".")?;
     find_above(&here).ok_or(LabError::NoFixtures)
+}
+
+/// Whether the script that makes them is found.
+pub(crate) fn can_be_built() -> bool {
+    script().is_ok_and(|script| script.is_file())
 }
 
 fn find_above(directory: &Path) -> Option<PathBuf> {

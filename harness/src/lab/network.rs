@@ -1,6 +1,6 @@
 //! The network that a lab's containers share.
 
-use std::{fs, net::Ipv4Addr};
+use std::{fmt, fs, net::Ipv4Addr, str::FromStr};
 
 use bollard::{
     models::{Ipam, IpamConfig, NetworkCreateRequest},
@@ -9,30 +9,80 @@ use bollard::{
 
 use super::{Engine, LabError, error::Doing, owner::Owner};
 
-/// A block of IPv4 addresses.
+/// Where labs take their subnets from, unless this variable says otherwise.
+const RANGE: &str = "172.28.0.0/16";
+const RANGE_VARIABLE: &str = "ROLLOVER_LAB_NETWORK";
+/// A lab's own part of it.
+const PREFIX: u8 = 24;
+
+/// A block of IPv4 addresses, such as `172.28.0.0/24`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Subnet {
+pub struct Subnet {
     address: Ipv4Addr,
     prefix: u8,
 }
 
-impl Subnet {
-    /// The block of `address` with that many leading bits.
-    pub(crate) fn new(address: Ipv4Addr, prefix: u8) -> Self {
-        Self { address, prefix }
-    }
+/// What is no subnet, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no subnet: expected an address and the bits that count, such as 10.99.0.0/16")]
+pub struct NoSubnet {
+    text: String,
+}
 
-    /// Reads `172.28.0.0/24`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/')?;
-        let prefix = prefix.parse().ok().filter(|&prefix| prefix <= 32)?;
-        Some(Self::new(address.parse().ok()?, prefix))
+impl Subnet {
+    /// The block of `address` with that many leading bits, 32 at most.
+    #[must_use]
+    pub fn new(address: Ipv4Addr, prefix: u8) -> Self {
+        let prefix = prefix.min(32);
+        Self {
+            address: (u32::from(address) & mask(prefix)).into(),
+            prefix,
+        }
     }
 
     fn overlaps(self, other: Self) -> bool {
-        let shorter = self.prefix.min(other.prefix);
-        let mask = u32::MAX.checked_shl(32 - u32::from(shorter)).unwrap_or(0);
+        let mask = mask(self.prefix.min(other.prefix));
         u32::from(self.address) & mask == u32::from(other.address) & mask
+    }
+
+    /// The parts of it that have room for one lab each.
+    fn parts(self) -> impl Iterator<Item = Self> {
+        let count = 1_u32 << PREFIX.saturating_sub(self.prefix).min(16);
+        let first = u32::from(self.address);
+        (0..count).map(move |number| {
+            let address = Ipv4Addr::from(first + (number << (32 - PREFIX)));
+            Self::new(address, PREFIX)
+        })
+    }
+
+    /// The address that has this last number.
+    fn host(self, last: u8) -> Ipv4Addr {
+        (u32::from(self.address) + u32::from(last)).into()
+    }
+}
+
+fn mask(prefix: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
+}
+
+impl FromStr for Subnet {
+    type Err = NoSubnet;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (address, prefix) = text.split_once('/')?;
+            let prefix = prefix.parse().ok().filter(|&prefix| prefix <= 32)?;
+            Some(Self::new(address.parse().ok()?, prefix))
+        };
+        parse().ok_or_else(|| NoSubnet {
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 
@@ -41,67 +91,100 @@ impl Subnet {
 #[derive(Debug, Clone)]
 pub(crate) struct LabNetwork {
     pub(crate) name: String,
-    third: u8,
+    pub(crate) subnet: Subnet,
 }
 
 impl LabNetwork {
-    fn address(&self, last: u8) -> Ipv4Addr {
-        Ipv4Addr::new(172, 28, self.third, last)
+    /// The network of that run, which is up.
+    pub(crate) fn of(owner: &Owner, subnet: Subnet) -> Self {
+        let name = format!("rollover-lab-{}", owner.run);
+        Self { name, subnet }
+    }
+
+    /// This machine's own.
+    pub(crate) fn gateway(&self) -> Ipv4Addr {
+        self.subnet.host(1)
     }
 
     pub(crate) fn registry(&self) -> Ipv4Addr {
-        self.address(2)
+        self.subnet.host(2)
     }
 
     pub(crate) fn acme(&self) -> Ipv4Addr {
-        self.address(3)
+        self.subnet.host(3)
     }
 
     pub(crate) fn challenge_server(&self) -> Ipv4Addr {
-        self.address(4)
+        self.subnet.host(4)
+    }
+
+    /// The address of the client with that number, from 1, where there are no nodes.
+    pub(crate) fn client(&self, number: u8) -> Ipv4Addr {
+        self.subnet.host(10 + number)
     }
 
     /// The address of the node with that number, from 1.
     pub(crate) fn node(&self, number: u8) -> Ipv4Addr {
-        self.address(10 + number)
+        self.subnet.host(10 + number)
     }
 }
 
-/// The subnets that a lab may take, those first that nobody seems to use.
-fn free_subnets(taken: &[Subnet]) -> impl Iterator<Item = u8> {
-    (0..=u8::MAX).filter(|&third| {
-        let candidate = Subnet::new(Ipv4Addr::new(172, 28, third, 0), 24);
-        !taken.iter().any(|taken| taken.overlaps(candidate))
-    })
+/// The parts of `range` that nobody seems to use.
+fn free_subnets(range: Subnet, taken: &[Subnet]) -> impl Iterator<Item = Subnet> {
+    range
+        .parts()
+        .filter(|part| !taken.iter().any(|taken| taken.overlaps(*part)))
 }
 
-/// Makes the lab's network in the first subnet that is free.
-pub(crate) async fn create(engine: &Engine, owner: &Owner) -> Result<LabNetwork, LabError> {
-    let name = format!("rollover-lab-{}", owner.run);
-    let mut taken = subnets_of_engine(engine).await?;
-    taken.extend(routes_of_host());
-    for third in free_subnets(&taken) {
-        let request = request(&name, third, owner);
+/// Where labs of this machine take their subnets from.
+fn range() -> Result<Subnet, LabError> {
+    let said = std::env::var(RANGE_VARIABLE).ok();
+    let said = said.as_deref().filter(|range| !range.is_empty());
+    Ok(said.unwrap_or(RANGE).parse()?)
+}
+
+/// How many more labs find a subnet.
+pub(crate) async fn room(engine: &Engine) -> Result<usize, LabError> {
+    Ok(free_subnets(range()?, &taken(engine).await?).count())
+}
+
+/// Makes the lab's network in the first free part of `wanted`, or else of the
+/// range of all labs.
+pub(crate) async fn create(
+    engine: &Engine,
+    owner: &Owner,
+    wanted: Option<Subnet>,
+) -> Result<LabNetwork, LabError> {
+    let range = match wanted {
+        Some(range) => range,
+        None => range()?,
+    };
+    for subnet in free_subnets(range, &taken(engine).await?) {
+        let network = LabNetwork::of(owner, subnet);
+        let request = request(&network, owner);
         match engine.docker().create_network(request).await {
-            Ok(_) => return Ok(LabNetwork { name, third }),
+            Ok(_) => return Ok(network),
             // Another lab was quicker.
             Err(error) if is_overlap(&error) => {}
-            Err(error) => return Err(error).doing(|| format!("create the network {name}")),
+            Err(error) => {
+                return Err(error).doing(|| format!("create the network {}", network.name));
+            }
         }
     }
-    Err(LabError::NoSubnet)
+    Err(LabError::NoRoom { range })
 }
 
-fn request(name: &str, third: u8, owner: &Owner) -> NetworkCreateRequest {
+fn request(network: &LabNetwork, owner: &Owner) -> NetworkCreateRequest {
+    let subnet = network.subnet;
     let config = IpamConfig {
-        subnet: Some(format!("172.28.{third}.0/24")),
-        gateway: Some(format!("172.28.{third}.1")),
+        subnet: Some(subnet.to_string()),
+        gateway: Some(subnet.host(1).to_string()),
         // What the engine gives by itself stays out of the lab's fixed addresses.
-        ip_range: Some(format!("172.28.{third}.128/25")),
+        ip_range: Some(Subnet::new(subnet.host(128), PREFIX + 1).to_string()),
         ..Default::default()
     };
     NetworkCreateRequest {
-        name: name.to_owned(),
+        name: network.name.clone(),
         driver: Some("bridge".to_owned()),
         ipam: Some(Ipam {
             config: Some(vec![config]),
@@ -120,6 +203,13 @@ fn is_overlap(error: &bollard::errors::Error) -> bool {
     )
 }
 
+/// What the engine and this machine use already.
+async fn taken(engine: &Engine) -> Result<Vec<Subnet>, LabError> {
+    let mut taken = subnets_of_engine(engine).await?;
+    taken.extend(routes_of_host());
+    Ok(taken)
+}
+
 async fn subnets_of_engine(engine: &Engine) -> Result<Vec<Subnet>, LabError> {
     let networks = engine
         .docker()
@@ -130,7 +220,7 @@ async fn subnets_of_engine(engine: &Engine) -> Result<Vec<Subnet>, LabError> {
         .into_iter()
         .filter_map(|network| network.ipam?.config)
         .flatten()
-        .filter_map(|config| Subnet::parse(&config.subnet?))
+        .filter_map(|config| config.subnet?.parse().ok())
         .collect())
 }
 
@@ -166,10 +256,7 @@ mod tests {
     use super::*;
 
     fn subnets(texts: &[&str]) -> Vec<Subnet> {
-        texts
-            .iter()
-            .map(|text| Subnet::parse(text).unwrap())
-            .collect()
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     #[test]
@@ -194,9 +281,27 @@ mod tests {
             "172.28.1.128/25",
             "172.28.3.7/32",
         ]);
-        let free: Vec<u8> = free_subnets(&taken).take(2).collect();
-        assert_eq!(free, [2, 4]);
-        assert_eq!(free_subnets(&subnets(&["172.16.0.0/12"])).count(), 0);
+        let range = RANGE.parse().unwrap();
+        let free: Vec<Subnet> = free_subnets(range, &taken).take(2).collect();
+        assert_eq!(free, subnets(&["172.28.2.0/24", "172.28.4.0/24"]));
+        let all = subnets(&["172.16.0.0/12"]);
+        assert_eq!(free_subnets(range, &all).count(), 0);
+        assert_eq!(free_subnets(range, &[]).count(), 256);
+    }
+
+    #[test]
+    fn a_range_of_one_lab_is_that_lab_s() {
+        let parts: Vec<Subnet> = subnets(&["10.9.8.0/24"])[0].parts().collect();
+        assert_eq!(parts, subnets(&["10.9.8.0/24"]));
+        assert_eq!(parts[0].host(11), Ipv4Addr::new(10, 9, 8, 11));
+    }
+
+    #[test]
+    fn what_is_no_subnet_is_named() {
+        for text in ["10.0.0.0", "10.0.0/8", "10.0.0.0/33", ""] {
+            let error = text.parse::<Subnet>().unwrap_err();
+            assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+        }
     }
 
     #[test]

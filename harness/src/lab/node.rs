@@ -11,6 +11,7 @@ use bollard::{
     API_DEFAULT_VERSION, Docker,
     models::{DeviceMapping, HostConfig, HostConfigCgroupnsModeEnum},
 };
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use testcontainers::core::Mount;
 
@@ -21,7 +22,7 @@ use super::{
     network::LabNetwork,
     wait,
 };
-use crate::volume;
+use crate::{event::LogLine, volume};
 
 /// A daemon is up in about three seconds where it has a core to itself.
 const DAEMON_DEADLINE: Duration = Duration::from_secs(60);
@@ -34,14 +35,23 @@ const SOCKET: &str = "docker.sock";
 /// A node of the lab's swarm.
 #[derive(Debug, Clone)]
 pub struct Node {
+    number: u8,
     container: Container,
     socket: PathBuf,
     docker: Docker,
 }
 
-impl Node {
-    /// Starts a node and waits until its daemon answers.
-    pub(crate) async fn start(
+/// A node whose container runs; its daemon may not answer yet.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    number: u8,
+    pub(crate) container: Container,
+    socket: PathBuf,
+}
+
+impl Starting {
+    /// Starts a node's container.
+    pub(crate) async fn begin(
         resources: &Resources,
         network: &LabNetwork,
         volume: &volume::Prepared,
@@ -60,22 +70,55 @@ impl Node {
                 shared.display().to_string(),
                 SHARED_IN_NODE,
             )])
-            .mounts(volume.mounts())
+            .mounts(volume.mounts(number))
             .host_config(move |config| be_a_docker_host(config, privileged));
         let container = Container::start(resources, network, recipe).await?;
         let socket = shared.join(SOCKET);
-        let docker = daemon(&container, &socket).await?;
         Ok(Self {
+            number,
+            container,
+            socket,
+        })
+    }
+
+    /// The node of that number of a lab that stands.
+    pub(crate) fn again(resources: &Resources, container: Container, number: u8) -> Self {
+        let shared = resources.directory().join(format!("n{number}"));
+        Self {
+            number,
+            container,
+            socket: shared.join(SOCKET),
+        }
+    }
+
+    /// Waits until its daemon answers.
+    pub(crate) async fn ready(self) -> Result<Node, LabError> {
+        let Self {
+            number,
+            container,
+            socket,
+        } = self;
+        let docker = daemon(&container, &socket).await?;
+        Ok(Node {
+            number,
             container,
             socket,
             docker,
         })
     }
+}
 
+impl Node {
     /// `node-1`, `node-2`, …: its host name, and its name in the swarm.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.container.name
+    }
+
+    /// Its number, from one on.
+    #[must_use]
+    pub fn number(&self) -> u8 {
+        self.number
     }
 
     /// Its address on the lab's network; this machine can reach it.
@@ -102,12 +145,21 @@ impl Node {
         &self.container.id
     }
 
+    /// The host's engine, on which the node is a container.
+    pub(crate) fn host(&self) -> &Docker {
+        self.container.docker()
+    }
+
     /// Runs a command in the node itself, beside its daemon.
     ///
     /// # Errors
     /// When it could not be run; its failure is in the [`Output`].
     pub async fn exec(&self, command: &[&str]) -> Result<Output, LabError> {
         self.container.exec(command).await
+    }
+
+    pub(crate) fn container(&self) -> &Container {
+        &self.container
     }
 
     /// Makes an address unreachable from here and from the containers of this
@@ -167,10 +219,19 @@ impl Node {
     pub async fn log(&self) -> Result<String, LabError> {
         self.container.log(None).await
     }
+
+    /// What its daemon wrote since then.
+    ///
+    /// # Errors
+    /// As [`log`](Self::log).
+    pub async fn lines_since(&self, since: Timestamp) -> Result<Vec<LogLine>, LabError> {
+        let source = format!("dockerd on {}", self.name());
+        self.container.lines_since(since, &source).await
+    }
 }
 
 /// What a daemon needs to run containers of its own.
-fn be_a_docker_host(config: &mut HostConfig, privileged: bool) {
+pub(super) fn be_a_docker_host(config: &mut HostConfig, privileged: bool) {
     config.cgroupns_mode = Some(HostConfigCgroupnsModeEnum::PRIVATE);
     if privileged {
         config.privileged = Some(true);

@@ -10,7 +10,6 @@ const PID: &str = "rollover-lab.pid";
 const START: &str = "rollover-lab.start";
 const BOOT: &str = "rollover-lab.boot";
 const HOST: &str = "rollover-lab.host";
-const KEEP: &str = "rollover-lab.keep";
 
 /// The filter that finds everything of any lab.
 pub(crate) const ANY_LAB: &str = "rollover-lab=1";
@@ -36,15 +35,19 @@ pub(crate) struct Process {
 pub(crate) struct Owner {
     pub(crate) run: String,
     pub(crate) process: Process,
-    /// Meant to outlive its process.
+    /// Meant to outlive its process. Labels cannot be changed, and so only the
+    /// file in the run's directory can say it.
     pub(crate) keep: bool,
 }
 
-/// What is known of an owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// Its process runs, or it is meant to outlive it.
+/// What is known of whoever made a lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    /// Its process runs.
     Alive,
+    /// It is kept for hands-on work, whatever has become of its process.
+    Kept,
     /// Its process has ended.
     Dead,
     /// It belongs to another machine or PID namespace: from here nobody can tell.
@@ -86,7 +89,6 @@ impl Owner {
             (START, process.start.to_string()),
             (BOOT, process.boot.clone()),
             (HOST, process.host.clone()),
-            (KEEP, u8::from(self.keep).to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -103,7 +105,7 @@ impl Owner {
                 boot: label(BOOT)?,
                 host: label(HOST)?,
             },
-            keep: label(KEEP)? == "1",
+            keep: false,
         })
     }
 
@@ -116,7 +118,7 @@ impl Owner {
     /// lives; `start_of` tells when the process of an ID started, if there is one.
     pub(crate) fn life(&self, observer: &Process, start_of: impl Fn(u32) -> Option<u64>) -> Life {
         if self.keep {
-            Life::Alive
+            Life::Kept
         } else if self.process.host != observer.host {
             Life::Elsewhere
         } else if self.process.boot == observer.boot
@@ -173,10 +175,7 @@ mod tests {
 
     #[test]
     fn labels_say_all_that_is_needed() {
-        for keep in [true, false] {
-            let owner = Owner { keep, ..owner() };
-            assert_eq!(Owner::from_labels(&owner.labels()), Some(owner));
-        }
+        assert_eq!(Owner::from_labels(&owner().labels()), Some(owner()));
         let mut labels = owner().labels();
         labels.remove(START);
         assert_eq!(Owner::from_labels(&labels), None);
@@ -213,7 +212,7 @@ mod tests {
             keep: true,
             ..owner()
         };
-        assert_eq!(life(&owner, None), Life::Alive);
+        assert_eq!(life(&owner, None), Life::Kept);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Removing what runs left behind: those killed, and those whose machine was.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
@@ -14,19 +15,33 @@ use bollard::{
         RemoveContainerOptionsBuilder, RemoveVolumeOptions,
     },
 };
-use futures_util::{TryStreamExt, future::join_all};
+use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::{
     Engine, LabError,
     engine::this_process,
     error::{Doing, not_found},
+    exec,
+    once::run_once,
     owner::{ANY_LAB, Life, Owner, start_of},
-    resources::{DIRECTORY_PARENT, DIRECTORY_PREFIX, OWNER_FILE},
+    resources::{DIRECTORY_PARENT, DIRECTORY_PREFIX, OWNER_FILE, directory_of},
     wait,
 };
 
 /// A node's volume holds some gigabyte at most; this is for a busy disk.
 const GONE_DEADLINE: Duration = Duration::from_secs(60);
+/// The same for what is left when no container is.
+const BARE_DEADLINE: Duration = Duration::from_secs(5);
+
+const THAW_DEADLINE: Duration = Duration::from_secs(5);
+/// The groups below the container's own, in version 1 and 2 of cgroups.
+const THAW: &str = r#"
+find /sys/fs/cgroup/freezer -mindepth 2 -name freezer.state 2>/dev/null |
+    while read -r state; do echo THAWED >"$state"; done
+find /sys/fs/cgroup -mindepth 2 -name cgroup.freeze 2>/dev/null |
+    while read -r frozen; do echo 0 >"$frozen"; done
+"#;
 
 /// What a sweep came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -52,8 +67,8 @@ pub async fn reap() -> Result<Reaped, LabError> {
     reap_dead(&Engine::connect().await?).await
 }
 
-/// Removes one run, whether it lives or not: what was meant to outlive its process
-/// ([`LabBuilder::keep`](super::LabBuilder::keep)) ends so. Whether there was one.
+/// Removes one run, whether it lives or not: one that is kept
+/// ([`Lab::detach`](super::Lab::detach)) ends so. Whether there was one.
 ///
 /// # Errors
 /// As [`reap`].
@@ -70,21 +85,32 @@ pub async fn remove(run: &str) -> Result<bool, LabError> {
 pub(crate) async fn reap_dead(engine: &Engine) -> Result<Reaped, LabError> {
     let observer = this_process()?;
     let mut reaped = Reaped::default();
+    let mut refused = Ok(());
     for (run, owner) in runs(engine).await? {
         match owner.life(&observer, start_of) {
-            Life::Dead => {
-                remove_run(engine, &owner).await?;
-                reaped.removed.push(run);
+            // It may have been given up to be kept since the look, before its
+            // process ended.
+            Life::Dead if !kept_by_now(&run) => {
+                match remove_run(engine, &owner).await {
+                    Ok(()) => reaped.removed.push(run),
+                    // The others are removed nevertheless.
+                    Err(error) => refused = refused.and(Err(error)),
+                }
             }
             Life::Elsewhere => reaped.elsewhere.push(run),
-            Life::Alive => reaped.alive.push(run),
+            Life::Alive | Life::Kept | Life::Dead => reaped.alive.push(run),
         }
     }
-    Ok(reaped)
+    refused.map(|()| reaped)
 }
 
-/// Every run that left something.
-async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, LabError> {
+fn kept_by_now(run: &str) -> bool {
+    owner_of(&directory_of(run)).is_some_and(|owner| owner.keep)
+}
+
+/// Every run that left something; what its directory says of it counts more than
+/// its labels, which cannot be changed.
+pub(super) async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, LabError> {
     let found = Found::with_label(engine, ANY_LAB).await?;
     let labelled = found.labels.iter().filter_map(Owner::from_labels);
     let owners = labelled.chain(directories().into_iter().map(|(owner, _)| owner));
@@ -94,23 +120,30 @@ async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, LabError> {
 /// Removes everything of one run, and waits until it is gone.
 ///
 /// It looks again until nothing is left: a container that somebody else is just
-/// removing (another lab that reaps, a watchdog) still holds its network.
+/// removing (another lab that reaps, a watchdog) still holds its network. But an
+/// engine can keep a network for good for a container that it has lost, until it is
+/// started again: that is no reason to wait for long.
 pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), LabError> {
-    wait::until(
-        format!("the lab {} gone", owner.run),
-        GONE_DEADLINE,
-        async || {
-            let found = Found::with_label(engine, &owner.filter()).await?;
-            let nothing_left = found.is_empty();
-            found.remove(engine).await?;
-            if nothing_left {
-                Ok(())
-            } else {
-                Err(StillThere::Objects)
+    let what = format!("the lab {} gone", owner.run);
+    let bare_since = Cell::new(None);
+    wait::until(what, GONE_DEADLINE, async || {
+        let found = Found::with_label(engine, &owner.filter()).await?;
+        let (nothing_left, bare) = (found.is_empty(), found.containers.is_empty());
+        match found.remove(engine).await {
+            Ok(()) if nothing_left => Ok(Ok(())),
+            Ok(()) => Err(StillThere::Objects),
+            Err(error) if bare => {
+                let since = bare_since.get().unwrap_or_else(Instant::now);
+                bare_since.set(Some(since));
+                if since.elapsed() > BARE_DEADLINE {
+                    return Ok(Err(error));
+                }
+                Err(StillThere::Refused(error))
             }
-        },
-    )
-    .await?;
+            Err(error) => Err(StillThere::Refused(error)),
+        }
+    })
+    .await??;
     for (_, path) in directories()
         .into_iter()
         .filter(|(found, _)| found.run == owner.run)
@@ -192,6 +225,7 @@ impl Found {
     }
 
     async fn remove(&self, engine: &Engine) -> Result<(), LabError> {
+        join_all(self.containers.iter().map(|id| thaw(engine, id))).await;
         all(self
             .containers
             .iter()
@@ -200,6 +234,15 @@ impl Found {
         all(self.networks.iter().map(|id| remove_network(engine, id))).await?;
         all(self.volumes.iter().map(|name| remove_volume(engine, name))).await
     }
+}
+
+/// Lets everything within a container go on: what a fault has paused in a node,
+/// and nobody lives to let go on, cannot be killed, and then neither can the node.
+async fn thaw(engine: &Engine, id: &str) {
+    let script = ["sh", "-c", THAW];
+    let thawed = exec::run(engine.docker(), id, &script);
+    // One that does not run has nothing to let go on.
+    let _ = tokio::time::timeout(THAW_DEADLINE, thawed).await;
 }
 
 async fn remove_container(engine: &Engine, id: &str) -> Result<(), LabError> {
@@ -259,12 +302,15 @@ fn directories() -> Vec<(Owner, PathBuf)> {
                 .to_str()?
                 .strip_prefix(DIRECTORY_PREFIX)?
                 .to_owned();
-            let owner: Owner =
-                serde_json::from_slice(&fs::read(path.join(OWNER_FILE)).ok()?).ok()?;
+            let owner = owner_of(&path)?;
             // A copy of the file somewhere else gives no right to that place.
             (owner.run == run).then_some((owner, path))
         })
         .collect()
+}
+
+fn owner_of(directory: &Path) -> Option<Owner> {
+    serde_json::from_slice(&fs::read(directory.join(OWNER_FILE)).ok()?).ok()
 }
 
 /// Containers write as root into the directories they share with the host, and
@@ -286,36 +332,11 @@ async fn remove_directory(engine: &Engine, owner: &Owner, path: &Path) -> Result
 }
 
 async fn empty_as_root(engine: &Engine, owner: &Owner, path: &Path) -> Result<(), LabError> {
-    let docker = engine.docker();
-    let doing = || format!("empty the directory {} from a container", path.display());
-    let body = bollard::models::ContainerCreateBody {
-        image: Some("rollover-lab/node:latest".to_owned()),
-        entrypoint: Some(
-            ["find", "/lab", "-mindepth", "1", "-delete"]
-                .map(str::to_owned)
-                .into(),
-        ),
-        labels: Some(owner.labels()),
-        host_config: Some(HostConfig {
-            binds: Some(vec![format!("{}:/lab", path.display())]),
-            ..Default::default()
-        }),
+    let command = ["find", "/lab", "-mindepth", "1", "-delete"];
+    let mount = HostConfig {
+        binds: Some(vec![format!("{}:/lab", path.display())]),
         ..Default::default()
     };
-    let options = None::<bollard::query_parameters::CreateContainerOptions>;
-    let id = docker
-        .create_container(options, body)
-        .await
-        .doing(doing)?
-        .id;
-    let ran = async {
-        docker.start_container(&id, None).await?;
-        docker
-            .wait_container(&id, None)
-            .try_collect::<Vec<_>>()
-            .await
-    };
-    let ran = ran.await.doing(doing);
-    remove_container(engine, &id).await?;
-    ran.map(|_| ())
+    // What it could not remove is in the way of the next step, which says so.
+    run_once(engine, owner, &command, mount).await.map(|_| ())
 }

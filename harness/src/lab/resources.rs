@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -17,20 +17,27 @@ pub(crate) const DIRECTORY_PREFIX: &str = "rollover-lab-";
 pub(crate) const DIRECTORY_PARENT: &str = "/tmp";
 /// Says whose a directory is, as labels say it of a container.
 pub(crate) const OWNER_FILE: &str = "owner.json";
+const OWNER_FILE_NEW: &str = "owner.json.new";
 
-/// Everything of one lab outside this process; removed when dropped.
+/// Where a run has its directory.
+pub(crate) fn directory_of(run: &str) -> PathBuf {
+    Path::new(DIRECTORY_PARENT).join(format!("{DIRECTORY_PREFIX}{run}"))
+}
+
+/// Everything of one lab outside this process; removed when dropped, unless it
+/// was released or was found as it stands.
 #[derive(Debug)]
 pub(crate) struct Resources {
     engine: Engine,
     owner: Owner,
     directory: PathBuf,
     containers: Mutex<Vec<ContainerAsync<GenericImage>>>,
-    released: bool,
+    removed_on_drop: bool,
 }
 
 impl Resources {
     /// Begins a run: its directory, its ID and its labels.
-    pub(crate) fn new(engine: Engine, keep: bool) -> Result<Self, LabError> {
+    pub(crate) fn new(engine: Engine) -> Result<Self, LabError> {
         let directory = tempfile::Builder::new()
             .prefix(DIRECTORY_PREFIX)
             .tempdir_in(DIRECTORY_PARENT)
@@ -41,15 +48,36 @@ impl Resources {
         let process = this_process()?;
         let resources = Self {
             engine,
-            owner: Owner { run, process, keep },
+            owner: Owner {
+                run,
+                process,
+                keep: false,
+            },
             directory,
             containers: Mutex::default(),
-            released: false,
+            removed_on_drop: true,
         };
-        let owner = serde_json::to_vec(&resources.owner).unwrap_or_default();
-        resources.write(OWNER_FILE, &owner)?;
+        resources.write_owner()?;
         watchdog::watch(&resources.engine, &resources.owner);
         Ok(resources)
+    }
+
+    /// Those of a run that stands, which is left standing.
+    pub(crate) fn of(engine: Engine, owner: Owner) -> Self {
+        Self {
+            engine,
+            directory: directory_of(&owner.run),
+            owner,
+            containers: Mutex::default(),
+            removed_on_drop: false,
+        }
+    }
+
+    /// Whole or not at all: others read it at any time.
+    fn write_owner(&self) -> Result<(), LabError> {
+        let owner = serde_json::to_vec(&self.owner).unwrap_or_default();
+        let new = self.write(OWNER_FILE_NEW, &owner)?;
+        fs::rename(new, self.directory.join(OWNER_FILE)).at("write", OWNER_FILE)
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -58,6 +86,11 @@ impl Resources {
 
     pub(crate) fn owner(&self) -> &Owner {
         &self.owner
+    }
+
+    /// The run's directory on this machine.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     pub(crate) fn container_name(&self, name: &str) -> String {
@@ -87,10 +120,13 @@ impl Resources {
     }
 
     /// Leaves everything where it is, beyond the end of this process.
-    pub(crate) fn release(&mut self) {
-        self.released = true;
+    pub(crate) fn release(&mut self) -> Result<(), LabError> {
+        self.owner.keep = true;
+        self.write_owner()?;
+        self.removed_on_drop = false;
         watchdog::forget(&self.owner);
         std::mem::forget(self.take_containers());
+        Ok(())
     }
 
     fn take_containers(&mut self) -> Vec<ContainerAsync<GenericImage>> {
@@ -107,9 +143,7 @@ impl Resources {
     /// a `drop`, from any kind of runtime and from none. The engine's client
     /// keeps no idle connection that another runtime would have to drive.
     pub(crate) fn remove(&mut self) -> Result<(), LabError> {
-        if std::mem::replace(&mut self.released, true) {
-            return Ok(());
-        }
+        self.removed_on_drop = false;
         let containers = self.take_containers();
         let (engine, owner) = (self.engine.clone(), self.owner.clone());
         let work = move || {
@@ -133,6 +167,9 @@ impl Resources {
 
 impl Drop for Resources {
     fn drop(&mut self) {
+        if !self.removed_on_drop {
+            return;
+        }
         if let Err(error) = self.remove() {
             tracing::warn!(run = self.owner.run, %error, "the lab was not removed whole");
         }

@@ -1,15 +1,23 @@
 //! A lab that is up.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    LabBuilder, LabError, Node, Resources, bundle,
+    LabBuilder, LabError, Node, Resources, attach, bundle,
+    managers::Managers,
     network::LabNetwork,
+    pulls::{self, Pull},
+    registry::{self, Registry},
     service::Service,
     stack,
-    timeline::{Event, Recorder},
+    stages::Stage,
+    timeline::{Event, Events, Recorder},
 };
-use crate::{acme::Pebble, volume};
+use crate::{
+    acme::{AcmeServer, Pebble, mock::Mock},
+    event::Journal,
+    volume::Mounted,
+};
 
 /// A running lab; dropping it takes it down.
 ///
@@ -18,9 +26,14 @@ use crate::{acme::Pebble, volume};
 #[derive(Debug)]
 pub struct Lab {
     pub(super) recorder: Recorder,
+    pub(super) journal: Journal,
+    /// The managers first.
     pub(super) nodes: Vec<Node>,
-    pub(super) pebble: Option<Pebble>,
-    pub(super) volume: volume::Prepared,
+    pub(super) managers: usize,
+    pub(super) registry: Registry,
+    pub(super) stages: Vec<Stage>,
+    pub(super) acme: Option<AcmeServer>,
+    pub(super) volume: Mounted,
     pub(super) network: LabNetwork,
     /// Last: what the others use is removed after them.
     pub(super) resources: Resources,
@@ -38,19 +51,38 @@ impl Lab {
         &self.resources.owner().run
     }
 
+    /// Where the lab has its files on this machine: the nodes' sockets, the ACME
+    /// server's authority. It goes when the lab goes.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.resources.directory()
+    }
+
     /// The name of its network on the host's engine.
     #[must_use]
     pub fn network(&self) -> &str {
         &self.network.name
     }
 
-    /// Its nodes, the manager first.
+    /// This machine's address on it.
+    #[must_use]
+    pub fn gateway(&self) -> std::net::Ipv4Addr {
+        self.network.gateway()
+    }
+
+    /// Its nodes, the managers first.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The node that manages the swarm.
+    /// The nodes that manage the swarm.
+    #[must_use]
+    pub fn managers(&self) -> &[Node] {
+        &self.nodes[..self.managers]
+    }
+
+    /// The node that made the swarm, and is asked about it.
     #[must_use]
     pub fn manager(&self) -> &Node {
         // A lab has at least one node: the builder sees to it.
@@ -63,25 +95,37 @@ impl Lab {
         self.nodes.iter().find(|node| node.name() == name)
     }
 
-    /// Where this machine sees the volume that every node mounts.
+    /// The volume that every node mounts.
     #[must_use]
-    pub fn certificates(&self) -> &Path {
-        self.volume.directory()
+    pub fn volume(&self) -> &Mounted {
+        &self.volume
     }
 
-    /// The ACME server, if the lab has one.
+    /// The ACME server, if it is Pebble.
     #[must_use]
     pub fn pebble(&self) -> Option<&Pebble> {
-        self.pebble.as_ref()
+        match &self.acme {
+            Some(AcmeServer::Pebble(pebble)) => Some(pebble),
+            _ => None,
+        }
+    }
+
+    /// The ACME server, if it is the mock, to be told what to answer.
+    #[must_use]
+    pub fn mock(&self) -> Option<&Mock> {
+        match &self.acme {
+            Some(AcmeServer::Mock(mock)) => Some(mock),
+            _ => None,
+        }
     }
 
     /// The ACME server.
     ///
     /// # Panics
-    /// When the lab was asked to have none; [`pebble`](Self::pebble) does not.
+    /// When the lab was asked to have none.
     #[must_use]
-    pub fn acme(&self) -> &Pebble {
-        self.pebble
+    pub fn acme(&self) -> &AcmeServer {
+        self.acme
             .as_ref()
             .expect("the lab was built with Acme::None and has no ACME server")
     }
@@ -114,7 +158,48 @@ impl Lab {
     /// A service, by its full name (`patch_loadbalancer`).
     #[must_use]
     pub fn service<'lab>(&'lab self, name: &'lab str) -> Service<'lab> {
-        Service::new(&self.nodes, name)
+        Service::new(&self.nodes, Managers(self.managers()), name)
+    }
+
+    /// Brings an image of this machine's engine into the lab's registry, as
+    /// [`images`](LabBuilder::images) does before the start.
+    ///
+    /// # Errors
+    /// When the engine does not have it, or the registry does not take it.
+    pub async fn push(&self, image: &str) -> Result<(), LabError> {
+        self.registry.push(image).await
+    }
+
+    /// What the nodes call an image that was brought in: `web` is
+    /// `registry:5000/web:latest`, `shop:2` is `registry:5000/shop:2`.
+    #[must_use]
+    pub fn image(&self, image: &str) -> String {
+        registry::in_lab(image)
+    }
+
+    /// What nodes have pulled from the lab's registry until now, in order.
+    ///
+    /// # Errors
+    /// When the registry's log cannot be read.
+    pub async fn pulls(&self) -> Result<Vec<Pull>, LabError> {
+        let log = self.registry.log().await?;
+        let mut configurations = BTreeSet::new();
+        for (repository, reference) in pulls::manifests(&log) {
+            let digest = self.registry.configuration(&repository, &reference).await?;
+            configurations.extend(digest);
+        }
+        Ok(pulls::read(&log, &configurations, |from| {
+            let mut nodes = self.nodes.iter();
+            let node = nodes.find(|node| node.address() == from);
+            node.map(|node| node.name().to_owned())
+        }))
+    }
+
+    /// Where the time of its start went; nothing for one that was
+    /// [`attach`](Self::attach)ed.
+    #[must_use]
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
     }
 
     /// What happened to containers on all nodes since the lab came up, in order.
@@ -123,8 +208,22 @@ impl Lab {
         self.recorder.events()
     }
 
-    /// Writes what may explain a failure into a directory: the nodes' and
-    /// services' logs, the tasks, the timeline.
+    /// What happens to containers on all nodes from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.recorder.follow()
+    }
+
+    /// Where scenarios and faults write down what they do.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Writes what may explain a failure into a directory: the logs of daemons,
+    /// services and containers, what the swarm says of itself, the timeline and
+    /// the journal, each nginx's configuration as it runs, and the certificates
+    /// that the volume shows. No key is among it.
     ///
     /// # Errors
     /// When a file cannot be written; what cannot be had is said in its file.
@@ -139,17 +238,43 @@ impl Lab {
     pub async fn stop(self) -> Result<(), LabError> {
         let Self {
             recorder,
+            volume,
             mut resources,
             ..
         } = self;
         drop(recorder);
+        // What carries changes from node to node ends before there is nothing
+        // to carry.
+        drop(volume);
         resources.remove()
     }
 
-    /// Leaves the lab up beyond the end of this process, which must then end
-    /// without a signal; build it with [`keep`](LabBuilder::keep).
-    pub fn detach(self) {
-        let Self { mut resources, .. } = self;
-        resources.release();
+    /// Leaves the lab up beyond the end of this process, until it is
+    /// [`remove`](super::remove)d; [`reap`](super::reap) leaves it alone. Another
+    /// process finds it by [`attach`](Self::attach).
+    ///
+    /// # Errors
+    /// When the volume is one that this process keeps going, or when it cannot be
+    /// written down; the lab is taken down then.
+    pub fn detach(self) -> Result<(), LabError> {
+        let Self {
+            mut resources,
+            volume,
+            ..
+        } = self;
+        if !volume.can_stand_alone() {
+            return Err(LabError::CannotStand);
+        }
+        resources.release()
+    }
+
+    /// A handle to a lab that stands: one that was [`detach`](Self::detach)ed, or
+    /// that another process has up. Dropping the handle leaves the lab; only
+    /// [`stop`](Self::stop) takes it down. Its timeline begins now.
+    ///
+    /// # Errors
+    /// When there is no such lab, or it never came up whole.
+    pub async fn attach(run: &str) -> Result<Self, LabError> {
+        attach::attach(run).await
     }
 }

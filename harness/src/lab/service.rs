@@ -1,9 +1,16 @@
 //! A service of the swarm and its tasks.
 
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
 
 use bollard::{
-    models::{ContainerStatus, TaskState},
+    models::{
+        ContainerStatus, ContainerSummary, ServiceUpdateStatus,
+        ServiceUpdateStatusStateEnum as State, TaskState,
+    },
     query_parameters::{
         KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNodesOptions,
         ListServicesOptionsBuilder,
@@ -14,12 +21,20 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{LabError, Node, Output, error::Doing, exec};
+use super::{LabError, Node, Output, error::Doing, exec, managers::Managers, wait};
+use crate::event::LogLine;
+
+/// What the swarm says of a change of what is no longer as it was read; the
+/// command tells it by these words only.
+const OUT_OF_SEQUENCE: &str = "update out of sequence";
+/// A service changes by itself a few times in each update.
+const TO_BE_CHANGED: Duration = Duration::from_secs(30);
 
 /// A service, by its name; it need not exist.
 #[derive(Debug, Clone, Copy)]
 pub struct Service<'lab> {
     nodes: &'lab [Node],
+    managers: Managers<'lab>,
     name: &'lab str,
 }
 
@@ -76,9 +91,22 @@ struct ApiServiceSpec {
     task_template: MadeAs,
 }
 
+/// What a service asks for.
+struct Wanted {
+    /// One on each node: how many is not asked for, but counted by the swarm as
+    /// it makes them.
+    global: bool,
+    tasks: u64,
+    update: Option<ServiceUpdateStatus>,
+}
+
 impl<'lab> Service<'lab> {
-    pub(crate) fn new(nodes: &'lab [Node], name: &'lab str) -> Self {
-        Self { nodes, name }
+    pub(crate) fn new(nodes: &'lab [Node], managers: Managers<'lab>, name: &'lab str) -> Self {
+        Self {
+            nodes,
+            managers,
+            name,
+        }
     }
 
     /// Its name, with the stack's before it.
@@ -100,17 +128,7 @@ impl<'lab> Service<'lab> {
     /// # Errors
     /// When the manager does not answer.
     pub async fn inspect(&self) -> Result<Option<bollard::models::Service>, LabError> {
-        let Some(manager) = self.nodes.first() else {
-            return Ok(None);
-        };
-        let filters = HashMap::from([("name", vec![self.name])]);
-        let options = ListServicesOptionsBuilder::new().filters(&filters).build();
-        let services = manager.docker().list_services(Some(options)).await;
-        let services = services.doing(|| format!("look for the service {}", self.name))?;
-        // The filter is for the beginning of a name.
-        Ok(services.into_iter().find(|service| {
-            service.spec.as_ref().and_then(|spec| spec.name.as_deref()) == Some(self.name)
-        }))
+        self.listed().await
     }
 
     /// All its tasks that the swarm remembers, ended ones too; the newest first.
@@ -121,7 +139,7 @@ impl<'lab> Service<'lab> {
         let Some(id) = self.inspect().await?.and_then(|service| service.id) else {
             return Ok(Vec::new());
         };
-        tasks(self.nodes, &json!({ "service": [id] })).await
+        tasks(self.nodes, self.managers, &json!({ "service": [id] })).await
     }
 
     /// The tasks that run and are meant to, by slot and node.
@@ -141,20 +159,182 @@ impl<'lab> Service<'lab> {
     /// # Errors
     /// As [`tasks`](Self::tasks).
     pub async fn up_to_date(&self) -> Result<u64, LabError> {
-        let Some(manager) = self.nodes.first() else {
-            return Ok(0);
-        };
-        let filters = json!({ "name": [self.name] });
-        let services: Vec<ApiService> = manager.get("/services", &filters).await?;
-        let mut services = services.into_iter();
-        let Some(service) = services.find(|service| service.spec.name == self.name) else {
+        let Some((_, now)) = self.specification().await? else {
             return Ok(0);
         };
         let running = self.running().await?;
-        let current = running
-            .iter()
-            .filter(|task| task.made_as == service.spec.task_template);
+        let current = running.iter().filter(|task| task.made_as == now);
         Ok(current.count() as u64)
+    }
+
+    /// The running task in that place among the replicas, from 1.
+    ///
+    /// # Errors
+    /// When the manager does not answer, or none runs there.
+    pub async fn replica(&self, slot: i64) -> Result<Task, LabError> {
+        let running = self.running().await?.into_iter();
+        let mut in_slot = running.filter(|task| task.slot == Some(slot));
+        in_slot.next().ok_or_else(|| LabError::NoTask {
+            service: self.name.to_owned(),
+            sought: format!("in slot {slot}"),
+        })
+    }
+
+    /// Waits until as many tasks run as the service asks for, all of them as its
+    /// specification is now, and no update is under way; those tasks, by slot and
+    /// node.
+    ///
+    /// # Caveats
+    /// Right after a task was killed behind the swarm's back, the swarm may not
+    /// have seen it yet: then wait for [`replaced`](Self::replaced).
+    ///
+    /// # Errors
+    /// What each task that does not run is about instead; at once, when the swarm
+    /// has paused the update or rolled it back.
+    ///
+    /// ```no_run
+    /// # async fn example(lab: &rollover_lab::lab::Lab) -> Result<(), rollover_lab::lab::LabError> {
+    /// use std::time::Duration;
+    /// let replicas = lab.service("shop_web").converged(Duration::from_secs(60)).await?;
+    /// assert_eq!(replicas.len(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn converged(&self, deadline: Duration) -> Result<Vec<Task>, LabError> {
+        let what = format!("every task of {} run as it should", self.name);
+        self.until_converged(what, deadline, |_| Ok(())).await
+    }
+
+    /// Waits until `task` does not run any more and the service has
+    /// [`converged`](Self::converged) without it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn replaced(&self, task: &Task, deadline: Duration) -> Result<Vec<Task>, LabError> {
+        let what = format!("task {} of {} be replaced", task.id, self.name);
+        self.until_converged(what, deadline, |running| {
+            match running.iter().find(|other| other.id == task.id) {
+                Some(still) => Err(format!("it still runs: {}", still.told())),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn until_converged(
+        &self,
+        what: String,
+        deadline: Duration,
+        content: impl Fn(&[Task]) -> Result<(), String>,
+    ) -> Result<Vec<Task>, LabError> {
+        wait::until(what, deadline, async || match self.look().await {
+            Ok(Ok(running)) => content(&running).map(|()| Ok(running)),
+            Ok(Err(not_yet)) => Err(not_yet),
+            Err(error @ LabError::Update { .. }) => Ok(Err(error)),
+            Err(error) => Err(error.to_string()),
+        })
+        .await?
+    }
+
+    /// The tasks, if the service has converged, or else what is missing.
+    async fn look(&self) -> Result<Result<Vec<Task>, String>, LabError> {
+        let Some((wanted, now)) = self.specification().await? else {
+            return Ok(Err("the swarm has no such service".to_owned()));
+        };
+        match wanted.update.as_ref().and_then(|update| update.state) {
+            Some(State::UPDATING | State::ROLLBACK_STARTED) => {
+                return Ok(Err("an update is under way".to_owned()));
+            }
+            None | Some(State::EMPTY | State::COMPLETED) => {}
+            Some(state) => {
+                let message = wanted.update.and_then(|update| update.message);
+                return Err(LabError::Update {
+                    service: self.name.to_owned(),
+                    state: state.to_string(),
+                    message: message.unwrap_or_default(),
+                });
+            }
+        }
+        if wanted.global && wanted.tasks == 0 {
+            return Ok(Err("the swarm has made no task of it yet".to_owned()));
+        }
+        let tasks = self.tasks().await?;
+        let mut running: Vec<Task> = tasks.clone();
+        running.retain(|task| task.is_running() && task.made_as == now);
+        if (running.len() as u64) < wanted.tasks {
+            return Ok(Err(missing(wanted.tasks, running.len(), &tasks)));
+        }
+        running.sort_by(|one, other| (one.slot, &one.node).cmp(&(other.slot, &other.node)));
+        Ok(Ok(running))
+    }
+
+    /// Changes the service as `docker service update --detach` does, and waits
+    /// for nothing: `&["--env-add", "A=1"]`.
+    ///
+    /// The command reads the service, and the swarm refuses what it writes when
+    /// the service has changed in between, as by the progress of an update. Then
+    /// nothing was changed, and it reads and writes again.
+    ///
+    /// # Errors
+    /// What the command wrote.
+    pub async fn update<T: AsRef<str>>(&self, change: &[T]) -> Result<(), LabError> {
+        let mut words = vec!["docker", "service", "update", "--quiet", "--detach"];
+        words.extend(change.iter().map(AsRef::as_ref));
+        words.push(self.name);
+        let what = format!("{} be changed", self.name);
+        wait::until(what, TO_BE_CHANGED, async || {
+            let updated = self.managers.ask(async |manager| {
+                let output = manager.exec(&words).await?;
+                output.succeeded(&words.join(" "))
+            });
+            match updated.await {
+                Err(LabError::Command { output, .. }) if output.contains(OUT_OF_SEQUENCE) => {
+                    Err(output)
+                }
+                ended => Ok(ended.map(drop)),
+            }
+        })
+        .await?
+    }
+
+    /// What the service asks for, and how its tasks are to be made.
+    async fn specification(&self) -> Result<Option<(Wanted, MadeAs)>, LabError> {
+        let Some(service) = self.listed().await? else {
+            return Ok(None);
+        };
+        let mode = service.spec.and_then(|spec| spec.mode).unwrap_or_default();
+        let wanted = Wanted {
+            global: mode.global.is_some(),
+            tasks: service
+                .service_status
+                .and_then(|status| status.desired_tasks)
+                .unwrap_or_default(),
+            update: service.update_status,
+        };
+        let filters = json!({ "name": [self.name] });
+        let services = self
+            .managers
+            .ask(async |manager| manager.get::<Vec<ApiService>>("/services", &filters).await);
+        let mut services = services.await?.into_iter();
+        let found = services.find(|service| service.spec.name == self.name);
+        Ok(found.map(|service| (wanted, service.spec.task_template)))
+    }
+
+    /// The service as the swarm lists it, with how many tasks it counts.
+    async fn listed(&self) -> Result<Option<bollard::models::Service>, LabError> {
+        let filters = HashMap::from([("name", vec![self.name])]);
+        let options = ListServicesOptionsBuilder::new()
+            .filters(&filters)
+            .status(true)
+            .build();
+        let services = self.managers.ask(async |manager| {
+            let services = manager.docker().list_services(Some(options.clone())).await;
+            services.doing(|| format!("look for the service {}", self.name))
+        });
+        // The filter is for the beginning of a name.
+        Ok(services.await?.into_iter().find(|service| {
+            service.spec.as_ref().and_then(|spec| spec.name.as_deref()) == Some(self.name)
+        }))
     }
 
     /// Runs a command in a task's container, on the node where it is.
@@ -175,7 +355,29 @@ impl<'lab> Service<'lab> {
         logs.into_iter().collect()
     }
 
-    async fn logs_on(&self, node: &Node) -> Result<String, LabError> {
+    /// What all its containers wrote to stderr since then, ended ones too, in
+    /// order of time.
+    ///
+    /// # Errors
+    /// When a node does not answer.
+    pub async fn lines_since(&self, since: Timestamp) -> Result<Vec<LogLine>, LabError> {
+        let on_nodes = self.nodes.iter().map(|node| async move {
+            let mut lines = Vec::new();
+            for container in self.containers_on(node).await? {
+                let id = container.id.unwrap_or_default();
+                let source = format!("{} on {}", self.name, node.name());
+                lines.extend(exec::lines_since(node.docker(), &id, since, &source).await?);
+            }
+            Ok(lines)
+        });
+        let lines: Result<Vec<_>, LabError> = join_all(on_nodes).await.into_iter().collect();
+        let mut lines = lines?.concat();
+        lines.sort_by_key(|line| line.at);
+        Ok(lines)
+    }
+
+    /// Its containers on a node, ended ones too.
+    async fn containers_on(&self, node: &Node) -> Result<Vec<ContainerSummary>, LabError> {
         let label = format!("com.docker.swarm.service.name={}", self.name);
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::new()
@@ -183,8 +385,12 @@ impl<'lab> Service<'lab> {
             .filters(&filters)
             .build();
         let containers = node.docker().list_containers(Some(options)).await;
+        containers.doing(|| format!("list the containers of {}", node.name()))
+    }
+
+    async fn logs_on(&self, node: &Node) -> Result<String, LabError> {
         let mut logs = String::new();
-        for container in containers.doing(|| format!("list the containers of {}", node.name()))? {
+        for container in self.containers_on(node).await? {
             let (id, names) = (container.id.unwrap_or_default(), container.names);
             let name = names.unwrap_or_default().join(" ");
             let status = container.status.unwrap_or_default();
@@ -241,6 +447,20 @@ impl Task {
         exec::log(node.docker(), container, None).await
     }
 
+    /// Where it is and in which state, in words.
+    fn told(&self) -> String {
+        let place = match self.slot {
+            Some(slot) => format!("replica {slot}"),
+            None => "the task".to_owned(),
+        };
+        let node = match self.node.as_str() {
+            "" => "no node yet".to_owned(),
+            node => format!("on {node}"),
+        };
+        let why = self.error.as_deref().unwrap_or(&self.message);
+        format!("{place}, {node}: {} ({why})", self.state)
+    }
+
     fn container_on_node(&self) -> Result<(&Node, &str), LabError> {
         self.place
             .as_ref()
@@ -250,6 +470,24 @@ impl Task {
                 state: self.state.to_string(),
             })
     }
+}
+
+/// Why a service has not converged: the newest task of each place that is not as
+/// it should be.
+fn missing(wanted: u64, running: usize, tasks: &[Task]) -> String {
+    let mut places = HashSet::new();
+    let newest = tasks
+        .iter()
+        .filter(|task| places.insert((task.slot, task.slot.is_none().then_some(&task.node))));
+    let others: Vec<String> = newest
+        .filter(|task| !task.is_running())
+        .map(Task::told)
+        .collect();
+    let mut text = format!("{running} of {wanted} run as they should");
+    if !others.is_empty() {
+        text += &format!("; {}", others.join("; "));
+    }
+    text
 }
 
 /// A task as the API tells it. bollard's type has no network attachments.
@@ -290,22 +528,21 @@ struct ApiAttachment {
 /// The tasks that a filter lets through, the newest first.
 pub(crate) async fn tasks(
     nodes: &[Node],
+    managers: Managers<'_>,
     filters: &serde_json::Value,
 ) -> Result<Vec<Task>, LabError> {
-    let Some(manager) = nodes.first() else {
-        return Ok(Vec::new());
-    };
-    let doing = || format!("list the tasks that {} knows", manager.name());
-    let members = manager
-        .docker()
-        .list_nodes(None::<ListNodesOptions>)
-        .await
-        .doing(doing)?;
+    let found = managers.ask(async |manager| {
+        let doing = || format!("list the nodes that {} knows", manager.name());
+        let members = manager.docker().list_nodes(None::<ListNodesOptions>);
+        let members = members.await.doing(doing)?;
+        let tasks: Vec<ApiTask> = manager.get("/tasks", filters).await?;
+        Ok((members, tasks))
+    });
+    let (members, tasks) = found.await?;
     let names: HashMap<String, String> = members
         .into_iter()
         .filter_map(|member| Some((member.id?, member.description?.hostname?)))
         .collect();
-    let tasks: Vec<ApiTask> = manager.get("/tasks", filters).await?;
     let mut tasks: Vec<Task> = tasks
         .into_iter()
         .map(|task| read(task, &names, nodes))
@@ -364,6 +601,34 @@ mod tests {
         assert_eq!(task.container.as_deref(), Some("c1"));
         assert_eq!(task.addresses, [Ipv4Addr::new(10, 0, 1, 7)]);
         assert_eq!(task.error, None);
+    }
+
+    fn task(slot: i64, node: &str, state: TaskState, error: Option<&str>) -> Task {
+        let mut task = read(ApiTask::default(), &HashMap::new(), &[]);
+        task.slot = Some(slot);
+        task.node = node.to_owned();
+        task.state = state;
+        task.desired = TaskState::RUNNING;
+        task.error = error.map(str::to_owned);
+        task
+    }
+
+    #[test]
+    fn what_is_missing_is_told_by_the_newest_task_of_each_place() {
+        let tasks = [
+            task(2, "", TaskState::PENDING, Some("no suitable node")),
+            task(
+                2,
+                "node-2",
+                TaskState::FAILED,
+                Some("task: non-zero exit (1)"),
+            ),
+            task(1, "node-1", TaskState::RUNNING, None),
+        ];
+        assert_eq!(
+            missing(2, 1, &tasks),
+            "1 of 2 run as they should; replica 2, no node yet: pending (no suitable node)"
+        );
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use bollard::{
-    models::{Node as SwarmNode, NodeState, SwarmInitRequest, SwarmJoinRequest},
-    query_parameters::ListNodesOptions,
+    models::{JoinTokens, Node as SwarmNode, NodeState, SwarmInitRequest, SwarmJoinRequest},
+    query_parameters::{ListNodesOptions, UpdateNodeOptionsBuilder},
 };
 use futures_util::future::join_all;
 
@@ -13,18 +13,25 @@ use super::{LabError, Node, error::Doing, wait};
 const MEMBERS_DEADLINE: Duration = Duration::from_secs(60);
 const LISTEN: &str = "0.0.0.0:2377";
 
-/// Makes a swarm: the first node is its manager, the others are workers.
-pub(crate) async fn form(nodes: &[Node]) -> Result<(), LabError> {
-    let Some((manager, workers)) = nodes.split_first() else {
+/// Makes a swarm: the first `managers` of the nodes manage it, the others are
+/// workers.
+pub(crate) async fn form(nodes: &[Node], managers: usize) -> Result<(), LabError> {
+    let Some((first, others)) = nodes.split_first() else {
         return Ok(());
     };
-    let token = init(manager).await?;
-    let joined = join_all(workers.iter().map(|worker| join(worker, manager, &token))).await;
+    let (managers, workers) = others.split_at(managers.saturating_sub(1).min(others.len()));
+    let tokens = init(first).await?;
+    // One after the other: each changes how many make a majority.
+    for manager in managers {
+        join(manager, first, tokens.manager.as_deref()).await?;
+    }
+    let token = tokens.worker.as_deref();
+    let joined = join_all(workers.iter().map(|worker| join(worker, first, token))).await;
     joined.into_iter().collect::<Result<(), LabError>>()?;
-    all_ready(manager, nodes).await
+    all_ready(first, nodes).await
 }
 
-async fn init(manager: &Node) -> Result<String, LabError> {
+async fn init(manager: &Node) -> Result<JoinTokens, LabError> {
     let doing = || format!("make a swarm on {}", manager.name());
     let request = SwarmInitRequest {
         listen_addr: Some(LISTEN.to_owned()),
@@ -33,34 +40,55 @@ async fn init(manager: &Node) -> Result<String, LabError> {
     };
     manager.docker().init_swarm(request).await.doing(doing)?;
     let swarm = manager.docker().inspect_swarm().await.doing(doing)?;
-    Ok(swarm
-        .join_tokens
-        .and_then(|tokens| tokens.worker)
-        .unwrap_or_default())
+    Ok(swarm.join_tokens.unwrap_or_default())
 }
 
-async fn join(worker: &Node, manager: &Node, token: &str) -> Result<(), LabError> {
+async fn join(node: &Node, manager: &Node, token: Option<&str>) -> Result<(), LabError> {
     let request = SwarmJoinRequest {
         listen_addr: Some(LISTEN.to_owned()),
-        advertise_addr: Some(worker.address().to_string()),
+        advertise_addr: Some(node.address().to_string()),
         remote_addrs: Some(vec![format!("{}:2377", manager.address())]),
-        join_token: Some(token.to_owned()),
+        join_token: token.map(str::to_owned),
         ..Default::default()
     };
-    let joined = worker.docker().join_swarm(request).await;
-    joined.doing(|| format!("let {} join the swarm of {}", worker.name(), manager.name()))
+    let joined = node.docker().join_swarm(request).await;
+    joined.doing(|| format!("let {} join the swarm of {}", node.name(), manager.name()))
+}
+
+/// Gives a node of the swarm labels, beside those that it has.
+pub(crate) async fn label(
+    manager: &Node,
+    node: &str,
+    labels: &[(String, String)],
+) -> Result<(), LabError> {
+    let doing = || format!("give {node} its labels");
+    let docker = manager.docker();
+    let found = docker.inspect_node(node).await.doing(doing)?;
+    let mut spec = found.spec.unwrap_or_default();
+    spec.labels
+        .get_or_insert_default()
+        .extend(labels.iter().cloned());
+    let version = found.version.and_then(|version| version.index);
+    let options = UpdateNodeOptionsBuilder::new()
+        .version(version.unwrap_or_default().try_into().unwrap_or_default())
+        .build();
+    docker.update_node(node, spec, options).await.doing(doing)
 }
 
 async fn all_ready(manager: &Node, nodes: &[Node]) -> Result<(), LabError> {
-    let what = format!("{} nodes ready in the swarm", nodes.len());
+    let names: Vec<String> = nodes.iter().map(|node| node.name().to_owned()).collect();
+    wait_ready(manager, &names).await
+}
+
+/// Waits until the manager sees every node of those names ready.
+pub(crate) async fn wait_ready(manager: &Node, names: &[String]) -> Result<(), LabError> {
+    let what = format!("{} nodes ready in the swarm", names.len());
     Ok(wait::until(what, MEMBERS_DEADLINE, async || {
-        let listed = manager.docker().list_nodes(None::<ListNodesOptions>).await;
-        let listed = listed.map_err(|error| error.to_string())?;
-        let ready: HashSet<&str> = listed.iter().filter_map(ready_name).collect();
-        let missing: Vec<&str> = nodes
+        let ready = ready_names(manager).await.map_err(|e| e.to_string())?;
+        let missing: Vec<&str> = names
             .iter()
-            .map(Node::name)
-            .filter(|name| !ready.contains(name))
+            .map(String::as_str)
+            .filter(|&name| !ready.contains(name))
             .collect();
         if missing.is_empty() {
             Ok(())
@@ -69,6 +97,17 @@ async fn all_ready(manager: &Node, nodes: &[Node]) -> Result<(), LabError> {
         }
     })
     .await?)
+}
+
+/// The names of the nodes that the manager sees ready.
+pub(crate) async fn ready_names(manager: &Node) -> Result<HashSet<String>, LabError> {
+    let listed = manager.docker().list_nodes(None::<ListNodesOptions>).await;
+    let listed = listed.doing(|| format!("list the nodes that {} knows", manager.name()))?;
+    Ok(listed
+        .iter()
+        .filter_map(ready_name)
+        .map(str::to_owned)
+        .collect())
 }
 
 fn ready_name(node: &SwarmNode) -> Option<&str> {

@@ -3,16 +3,19 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bollard::{models::EventMessage, query_parameters::EventsOptionsBuilder};
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
-use super::{Node, wait};
+use super::{
+    Node,
+    wait::{self, TimedOut},
+};
 
 /// Longer than a fault may keep a daemon away; then nobody listens to it again.
 const AWAY: Duration = Duration::from_secs(600);
@@ -78,29 +81,109 @@ impl fmt::Display for What {
 /// Listens to every node until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    events: Arc<Mutex<Vec<Event>>>,
+    heard: Arc<Heard>,
     listeners: Vec<JoinHandle<()>>,
+}
+
+/// What was heard of all nodes, in the order in which it was.
+#[derive(Debug, Default)]
+struct Heard {
+    events: Mutex<Vec<Event>>,
+    /// How many there are.
+    count: watch::Sender<usize>,
+}
+
+impl Heard {
+    fn push(&self, event: Event) {
+        let mut events = self.lock();
+        events.push(event);
+        self.count.send_replace(events.len());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Recorder {
     pub(crate) fn listen(nodes: &[Node]) -> Self {
-        let events = Arc::<Mutex<Vec<Event>>>::default();
+        let heard = Arc::<Heard>::default();
         let listeners = nodes
             .iter()
-            .map(|node| tokio::spawn(listen(node.clone(), Arc::clone(&events))))
+            .map(|node| tokio::spawn(listen(node.clone(), Arc::clone(&heard))))
             .collect();
-        Self { events, listeners }
+        Self { heard, listeners }
     }
 
     /// What happened until now, in order of time.
     pub(crate) fn events(&self) -> Vec<Event> {
-        let mut events = self
-            .events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let mut events = self.heard.lock().clone();
         events.sort_by_key(|event| event.at);
         events
+    }
+
+    /// What happens from now on.
+    pub(crate) fn follow(&self) -> Events {
+        Events {
+            next: self.heard.lock().len(),
+            count: self.heard.count.subscribe(),
+            heard: Arc::clone(&self.heard),
+        }
+    }
+}
+
+/// What happens to containers on all nodes, as it is heard of; nothing is left
+/// out, however late it is asked for.
+#[derive(Debug)]
+pub struct Events {
+    heard: Arc<Heard>,
+    count: watch::Receiver<usize>,
+    next: usize,
+}
+
+impl Events {
+    /// The next event, whenever it comes.
+    pub async fn next(&mut self) -> Event {
+        let next = self.next;
+        // The sender lives as long as this, which holds it.
+        let _ = self.count.wait_for(|&count| count > next).await;
+        self.next += 1;
+        self.heard.lock()[next].clone()
+    }
+
+    /// The first event from here on that `wanted` lets through.
+    ///
+    /// # Errors
+    /// With the last event that came, when none is let through before the deadline.
+    pub async fn find(
+        &mut self,
+        what: impl fmt::Display,
+        deadline: Duration,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Event, TimedOut> {
+        let mut last = "nothing happened".to_owned();
+        let found = tokio::time::timeout(deadline, async {
+            loop {
+                let event = self.next().await;
+                if wanted(&event) {
+                    return event;
+                }
+                last = event.to_string();
+            }
+        });
+        found.await.map_err(|_| TimedOut {
+            what: what.to_string(),
+            waited: deadline,
+            last,
+        })
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, node, what, .. } = self;
+        let whose = self.service.as_deref().unwrap_or(&self.container);
+        write!(f, "{at} {node} {whose} {what}")
     }
 }
 
@@ -114,10 +197,10 @@ impl Drop for Recorder {
 
 /// Follows a node's events; takes them up again, with those missed, when its
 /// daemon comes back.
-async fn listen(node: Node, events: Arc<Mutex<Vec<Event>>>) {
+async fn listen(node: Node, heard: Arc<Heard>) {
     let mut since = None;
     loop {
-        follow(&node, &events, &mut since).await;
+        follow(&node, &heard, &mut since).await;
         let back = wait::until("the daemon come back", AWAY, async || {
             node.docker().ping().await
         });
@@ -127,7 +210,7 @@ async fn listen(node: Node, events: Arc<Mutex<Vec<Event>>>) {
     }
 }
 
-async fn follow(node: &Node, events: &Mutex<Vec<Event>>, since: &mut Option<i64>) {
+async fn follow(node: &Node, heard: &Heard, since: &mut Option<i64>) {
     let mut options =
         EventsOptionsBuilder::new().filters(&HashMap::from([("type", vec!["container"])]));
     if let Some(nanoseconds) = *since {
@@ -142,10 +225,7 @@ async fn follow(node: &Node, events: &Mutex<Vec<Event>>, since: &mut Option<i64>
     while let Some(Ok(message)) = stream.next().await {
         *since = message.time_nano.or(*since);
         if let Some(event) = event(node.name(), message) {
-            events
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(event);
+            heard.push(event);
         }
     }
 }
@@ -217,6 +297,27 @@ mod tests {
         assert_eq!(event.service.as_deref(), Some("patch_web"));
         assert_eq!(event.task.as_deref(), Some("t1"));
         assert_eq!(event.what, What::Died(Some(137)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_are_followed_from_now_on() {
+        let recorder = Recorder::listen(&[]);
+        let hear = |action| {
+            let heard = event("node-1", message(action)).unwrap();
+            recorder.heard.push(heard);
+        };
+        hear("start");
+        let mut events = recorder.follow();
+        hear("stop");
+        hear("die");
+        let died = |event: &Event| matches!(event.what, What::Died(_));
+        let found = events.find("a death", Duration::from_secs(1), died).await;
+        assert_eq!(found.unwrap().what, What::Died(Some(137)));
+        hear("start");
+        let none = events.find("a death", Duration::from_secs(1), died).await;
+        let error = none.unwrap_err();
+        assert!(error.last.contains("node-1 patch_web started"), "{error}");
+        assert_eq!(recorder.events().len(), 4);
     }
 
     #[test]

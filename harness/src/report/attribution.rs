@@ -10,11 +10,20 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::event::{Band, BandKind};
+use crate::lab::Event;
 use crate::traffic::{LossClass, Outcome, Record};
 
 /// Losses further apart than this are told apart, even if nothing is known to
 /// have happened in between.
 const QUIET: SignedDuration = SignedDuration::from_secs(5);
+
+/// A daemon sends a signal first and notes it after. Measured: a connection was
+/// refused 0.7 ms before the signal was noted that had closed the listener, and
+/// 0.75 s before on a machine that had far too much to do.
+const NOTED_LATE: SignedDuration = SignedDuration::from_secs(1);
+/// This soon after a loss, a signal is its cause even if another came before.
+const AT_ONCE: SignedDuration = SignedDuration::from_millis(25);
 
 /// Something that happened, such as one of Docker's events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +36,17 @@ pub struct Moment {
     pub replica: Option<String>,
     /// What happened, in a few words, such as `signal 15` or `started`.
     pub what: String,
+}
+
+impl From<Event> for Moment {
+    fn from(event: Event) -> Self {
+        Self {
+            at: event.at,
+            node: event.node,
+            replica: event.task,
+            what: event.what.to_string(),
+        }
+    }
 }
 
 /// Every loss with what came before it.
@@ -57,6 +77,9 @@ pub struct AttributedLoss {
     pub replica: Option<String>,
     /// What happened there last, before.
     pub cause: Option<Moment>,
+    /// What was under way at that time: the runner's step, the faults, the step
+    /// of the scenario; the one begun last first.
+    pub during: Vec<Band>,
 }
 
 /// Losses of one class at one target that seem to have one cause.
@@ -78,6 +101,9 @@ pub struct LossGroup {
     pub first: Timestamp,
     /// When the last was lost.
     pub last: Timestamp,
+    /// How many fell into which step: the name of the one begun last that was
+    /// under way. Those that fell into none are not in it.
+    pub steps: BTreeMap<String, usize>,
     /// What happened there next after the last of them.
     pub until: Option<Moment>,
     /// When the run started: the reference where no cause is known.
@@ -93,6 +119,14 @@ pub struct LossGroup {
 /// Behind a mesh the node that was asked is not the one that answers: only
 /// losses on connections that had an answer before are found there.
 pub fn attribute(record: &Record, timeline: &[Moment]) -> Attribution {
+    attribute_during(record, timeline, &[])
+}
+
+/// The same, joined with the steps and faults of a run, too.
+///
+/// A fault at one node can lose a request at another, so a loss fell into
+/// whatever was under way anywhere.
+pub fn attribute_during(record: &Record, timeline: &[Moment], bands: &[Band]) -> Attribution {
     let mut timeline: Vec<_> = timeline.iter().collect();
     timeline.sort_by_key(|moment| moment.at);
     let lost = record.outcomes.iter().enumerate();
@@ -100,6 +134,9 @@ pub fn attribute(record: &Record, timeline: &[Moment]) -> Attribution {
         .filter_map(|(index, outcome)| attribute_one(record, &timeline, index, outcome))
         .collect();
     losses.sort_by_key(|loss| loss.at);
+    for loss in &mut losses {
+        loss.during = under_way(bands, loss.at);
+    }
     let groups = group(record, &timeline, &losses);
     Attribution { losses, groups }
 }
@@ -119,6 +156,7 @@ fn attribute_one(
         at: record.at(met_at(outcome, class)),
         replica: outcome.replica.as_deref().map(str::to_owned),
         cause: None,
+        during: Vec::new(),
     };
     // What the client left undone, nothing in the lab has caused.
     if !class.is_clients_own() {
@@ -127,6 +165,14 @@ fn attribute_one(
     let of_cause = loss.cause.as_ref().and_then(|cause| cause.replica.clone());
     loss.replica = of_cause.or(loss.replica);
     Some(loss)
+}
+
+/// The stretches that were under way at a moment, the one begun last first.
+fn under_way(bands: &[Band], at: Timestamp) -> Vec<Band> {
+    let covers = |band: &&Band| band.from <= at && band.until.is_none_or(|until| at <= until);
+    let mut during: Vec<_> = bands.iter().filter(covers).cloned().collect();
+    during.sort_by_key(|band| std::cmp::Reverse(band.from));
+    during
 }
 
 fn met_at(outcome: &Outcome, class: LossClass) -> std::time::Duration {
@@ -146,13 +192,28 @@ fn cause_of<'a>(
     loss: &AttributedLoss,
 ) -> Option<&'a Moment> {
     let ended = record.at(outcome.ended);
-    let before_end = there(timeline, loss).filter(|moment| moment.at <= ended);
-    match loss.class {
-        LossClass::TimedOut => {
-            before_end.min_by_key(|moment| moment.at.duration_since(loss.at).abs())
-        }
-        _ => before_end.last(),
+    let mut before_end = there(timeline, loss).filter(|moment| moment.at <= ended);
+    if loss.class == LossClass::TimedOut {
+        return before_end.min_by_key(|moment| moment.at.duration_since(loss.at).abs());
     }
+    let before = before_end.by_ref().last();
+    let next = there(timeline, loss).find(|moment| moment.at > ended && takes_away(moment));
+    let noted_late = next.filter(|next| {
+        let late = next.at.duration_since(ended);
+        late <= AT_ONCE || late <= NOTED_LATE && !before.is_some_and(is_an_end)
+    });
+    noted_late.or(before)
+}
+
+/// Whether it is something that a daemon does to a replica, and then notes.
+fn takes_away(moment: &Moment) -> bool {
+    moment.what.starts_with("signal") || moment.what == "paused"
+}
+
+/// Whether nothing need have come after it for requests to be lost.
+fn is_an_end(moment: &Moment) -> bool {
+    let ends = ["died", "stopped", "out of memory"];
+    takes_away(moment) || ends.iter().any(|end| moment.what.starts_with(end))
 }
 
 fn there<'a>(timeline: &[&'a Moment], loss: &AttributedLoss) -> impl Iterator<Item = &'a Moment> {
@@ -168,14 +229,20 @@ fn next_after<'a>(timeline: &[&'a Moment], loss: &AttributedLoss) -> Option<&'a 
     there(timeline, loss).find(|moment| moment.at > loss.at.max(cause))
 }
 
-/// Whether both name one replica; a container's host name is its ID cut short.
+/// Whether both name one replica. An answer may say more than the ID, such as
+/// `node-1 ID`; and a container's host name is its ID cut short.
 fn same_replica(one: Option<&str>, other: Option<&str>) -> bool {
-    const SHORT_ID: usize = 12;
     let (Some(one), Some(other)) = (one, other) else {
         return false;
     };
+    let mut words = one.split_whitespace();
+    one == other || words.any(|one| other.split_whitespace().any(|other| same_id(one, other)))
+}
+
+fn same_id(one: &str, other: &str) -> bool {
+    const SHORT_ID: usize = 12;
     let cut = one.len().min(other.len());
-    one == other || (cut >= SHORT_ID && (one.starts_with(other) || other.starts_with(one)))
+    cut >= SHORT_ID && (one.starts_with(other) || other.starts_with(one))
 }
 
 /// Puts losses together that follow each other at one target, are of one class,
@@ -210,20 +277,31 @@ fn one_story(first: Option<&Moment>, second: Option<&Moment>) -> bool {
     }
 }
 
+impl AttributedLoss {
+    /// The step of the runner, or else of the scenario, that it fell into.
+    pub fn step(&self) -> Option<&Band> {
+        let mut steps = self.during.iter();
+        steps.find(|band| band.kind != BandKind::Fault)
+    }
+}
+
 impl LossGroup {
     fn of(record: &Record, loss: &AttributedLoss) -> Self {
-        Self {
+        let mut group = Self {
             target: loss.target.clone(),
             class: loss.class,
-            count: 1,
-            lanes: BTreeMap::from([(loss.lane.clone(), 1)]),
+            count: 0,
+            lanes: BTreeMap::new(),
+            steps: BTreeMap::new(),
             replica: loss.replica.clone(),
             cause: loss.cause.clone(),
             first: loss.at,
             last: loss.at,
             until: None,
             run_started: record.started_at,
-        }
+        };
+        group.add(loss);
+        group
     }
 
     fn takes(&self, loss: &AttributedLoss) -> bool {
@@ -236,6 +314,9 @@ impl LossGroup {
     fn add(&mut self, loss: &AttributedLoss) {
         self.count += 1;
         *self.lanes.entry(loss.lane.clone()).or_default() += 1;
+        if let Some(step) = loss.step() {
+            *self.steps.entry(step.name.clone()).or_default() += 1;
+        }
         self.last = loss.at;
     }
 
@@ -291,13 +372,16 @@ impl fmt::Display for LossGroup {
                 " into the run, nothing known to have happened there before"
             )?,
         }
-        match &self.until {
-            Some(until) => {
-                let after = until.at.duration_since(self.reference()).as_secs_f64();
-                write!(f, "; then, at {after:.2} s, {}", Told(until))
-            }
-            None => Ok(()),
+        if let Some(until) = &self.until {
+            let after = until.at.duration_since(self.reference()).as_secs_f64();
+            write!(f, "; then, at {after:.2} s, {}", Told(until))?;
         }
+        let mut separator = "; during";
+        for (step, count) in &self.steps {
+            write!(f, "{separator} \"{step}\" {count}")?;
+            separator = ",";
+        }
+        Ok(())
     }
 }
 
@@ -306,8 +390,10 @@ struct Span(SignedDuration, SignedDuration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = format!("{:.2}", self.0.as_secs_f64());
-        let last = format!("{:.2}", self.1.as_secs_f64());
+        // Adding zero makes -0.00, which is what was noted late, plain zero.
+        let seconds = |time: SignedDuration| (time.as_secs_f64() * 100.0).round() / 100.0 + 0.0;
+        let first = format!("{:.2}", seconds(self.0));
+        let last = format!("{:.2}", seconds(self.1));
         if first == last {
             write!(f, "{first} s")
         } else {

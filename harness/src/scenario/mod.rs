@@ -1,68 +1,47 @@
-//! What is done to a lab, and what is learned from it.
+//! Scenarios: something is done to a lab, and what must hold is checked.
 //!
-//! A [`Site`] is the stack that a user deploys, deployed in a lab. A
-//! [`Renewal`] renews its certificate under traffic and gives an [`Account`]:
-//! each replica, old and new fingerprint, when it changed, what was lost.
+//! One file each. A [`Scenario`] has a name, says what it shows, and has a
+//! [`Control`]: the same, made wrong on purpose, which must turn red by a named
+//! [`Kind`] of finding. A scenario that is green while its control is green too
+//! shows nothing. [`ALL`] and [`LONG`] list them; [`play`] plays one in a lab that
+//! [`Labs`] keeps from one to the next.
 
-mod account;
-mod due;
-mod gate;
-mod renewal;
-mod runner;
-mod site;
+mod acme_down;
+mod bad_files;
+mod bad_labels;
+mod changed_stack;
+mod chaos;
+mod check_bad;
+mod check_clean;
+mod check_held_back;
+mod crash;
+mod disturbed;
+mod drift;
+mod evidence;
+mod finding;
+mod first_deploy;
+mod forced_rollout;
+mod labs;
+mod leftovers;
+mod nothing_due;
+mod parameters;
+mod play;
+mod renewal_restart;
+mod renewal_secret;
+mod renewal_signal;
+mod repertoire;
+mod schedule;
+mod servers;
+mod stage;
+mod stopped_rollout;
+mod two_targets;
+mod volume_gluster;
+mod volume_lagging;
+mod window;
 
-pub use account::{Account, Change};
-pub use due::Due;
-pub use gate::{GateError, GateVerdict, run as run_gate};
-pub use renewal::{Load, Renewal, TrafficRun};
-pub use runner::{Once, RunnerReport};
-pub use site::{Serves, Site, SiteOptions, Strategy};
-
-use crate::lab::LabError;
-use crate::lab::wait::TimedOut;
-
-/// Why a scenario could not be carried to its end. A lost request is no error:
-/// it is what a scenario is there to count.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScenarioError {
-    /// The lab did not do what it was asked.
-    #[error(transparent)]
-    Lab(#[from] LabError),
-    /// A condition did not come true in time.
-    #[error(transparent)]
-    TimedOut(#[from] TimedOut),
-    /// The traffic could not be started.
-    #[error("start the traffic: {0}")]
-    TrafficStart(#[from] crate::traffic::StartError),
-    /// The traffic could not be ended.
-    #[error("end the traffic: {0}")]
-    TrafficStop(#[from] crate::traffic::StopError),
-    /// The client could not keep its schedule, so what it saw proves nothing.
-    #[error("the traffic does not count: {0}")]
-    Dishonest(#[from] crate::traffic::Dishonest),
-    /// The runner failed, or said something that was not expected.
-    #[error("rollover {command}: {found}")]
-    Runner {
-        /// Its arguments.
-        command: String,
-        /// How it ended and what it wrote.
-        found: String,
-    },
-    /// There is no stack file.
-    #[error("find stack.yml in {} or above it", .0.display())]
-    NoStack(std::path::PathBuf),
-    /// Swarm did not carry a change of the stack to its end.
-    #[error("change the stack: {0}")]
-    Change(String),
-    /// A file on the shared volume.
-    #[error("{doing} {path}: {source}", path = path.display())]
-    File {
-        /// What was tried.
-        doing: &'static str,
-        /// Which file.
-        path: std::path::PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
+pub use finding::{Finding, Kind};
+pub use labs::{Labs, Shape};
+pub use parameters::{Overrides, Parameters};
+pub use play::play;
+pub use repertoire::{ALL, Control, LONG, Played, Scenario, UnknownScenario, all, find};
+pub use stage::Stage;

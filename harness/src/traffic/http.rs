@@ -2,7 +2,10 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncRead;
+
+use super::incoming::Incoming;
+use super::pace::Pace;
 
 /// More of a head, or of a chunk's first line, is taken for garbage.
 const LONGEST_HEAD: usize = 32 * 1024;
@@ -16,6 +19,8 @@ pub(super) struct Head {
     /// Whether the server will take another request on the connection.
     pub(super) keep_alive: bool,
     pub(super) replica: Option<String>,
+    /// How much of the request's body came, if the server says so.
+    pub(super) came: Option<u64>,
 }
 
 /// Where the body ends (RFC 9112, section 6.3).
@@ -36,46 +41,56 @@ impl Body {
     }
 }
 
-/// A GET request in full.
-pub(super) fn request(path: &str, host: &str, keep_alive: bool) -> Vec<u8> {
-    let connection = if keep_alive {
-        ""
-    } else {
-        "Connection: close\r\n"
-    };
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rollover-lab\r\nAccept: */*\r\n{connection}\r\n"
-    )
-    .into_bytes()
+/// What a request says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) host: &'a str,
+    pub(super) path: &'a str,
+    /// The length of the body that follows; without one it is a GET.
+    pub(super) body: Option<u64>,
+    pub(super) keep_alive: bool,
 }
 
-/// Reads some more of the answer. The end is an error, because whoever asks for
-/// more expects more.
-pub(super) async fn fill<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
-) -> io::Result<()> {
-    match stream.read_buf(buffer).await? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(()),
+impl Request<'_> {
+    /// Its head, as it is sent.
+    pub(super) fn head(self) -> Vec<u8> {
+        let (host, path) = (self.host, self.path);
+        let (method, body) = match self.body {
+            None => ("GET", String::new()),
+            Some(length) => {
+                let kind = "application/octet-stream";
+                let body = format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n");
+                ("POST", body)
+            }
+        };
+        let connection = if self.keep_alive {
+            ""
+        } else {
+            "Connection: close\r\n"
+        };
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rollover-lab\r\nAccept: */*\r\n{body}{connection}\r\n"
+        )
+        .into_bytes()
     }
 }
 
 /// Reads the final head; interim ones (100, 103) are passed over.
 pub(super) async fn read_head<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
+    incoming: &mut Incoming<S>,
 ) -> io::Result<Head> {
     loop {
-        match parse_head(buffer)? {
+        match parse_head(&incoming.buffer)? {
             Some((length, head)) => {
-                buffer.drain(..length);
+                incoming.buffer.drain(..length);
                 if head.status >= 200 {
                     return Ok(head);
                 }
             }
-            None if buffer.len() > LONGEST_HEAD => return Err(malformed("an endless head")),
-            None => fill(stream, buffer).await?,
+            None if incoming.buffer.len() > LONGEST_HEAD => {
+                return Err(malformed("an endless head"));
+            }
+            None => incoming.fill().await?,
         }
     }
 }
@@ -94,6 +109,7 @@ fn parse_head(bytes: &[u8]) -> io::Result<Option<(usize, Head)>> {
         body,
         keep_alive: body != Body::UntilClose && keeps_alive(&response),
         replica: text(response.headers, "x-replica").map(str::to_owned),
+        came: text(response.headers, "x-received").and_then(|came| came.trim().parse().ok()),
     };
     Ok(Some((length, head)))
 }
@@ -136,109 +152,103 @@ fn text<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a str> {
 }
 
 /// Reads the body to its end, counting its bytes while they come, so that the
-/// count is right also when this is given up at the deadline.
+/// count is right also when this is given up at the deadline. How fast is up to
+/// the pace, if the length is known.
 pub(super) async fn read_body<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
+    incoming: &mut Incoming<S>,
     body: Body,
+    pace: Option<Pace>,
     received: &mut u64,
 ) -> io::Result<()> {
     match body {
-        Body::Length(length) => take(stream, buffer, length, received).await,
-        Body::Chunked => read_chunks(stream, buffer, received).await,
-        Body::UntilClose => read_to_end(stream, buffer, received).await,
+        Body::Length(length) => {
+            incoming.turns = pace.map(|pace| pace.begin(length));
+            take(incoming, length, received).await
+        }
+        Body::Chunked => read_chunks(incoming, received).await,
+        Body::UntilClose => read_to_end(incoming, received).await,
     }
 }
 
 /// Takes exactly `left` bytes from the answer.
 async fn take<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
+    incoming: &mut Incoming<S>,
     mut left: u64,
     received: &mut u64,
 ) -> io::Result<()> {
     loop {
-        let taken = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        buffer.drain(..taken);
+        let taken = usize::try_from(left).map_or(incoming.buffer.len(), |left| {
+            left.min(incoming.buffer.len())
+        });
+        incoming.buffer.drain(..taken);
         *received += taken as u64;
         left -= taken as u64;
         if left == 0 {
             return Ok(());
         }
-        fill(stream, buffer).await?;
+        incoming.fill().await?;
     }
 }
 
 async fn read_to_end<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
+    incoming: &mut Incoming<S>,
     received: &mut u64,
 ) -> io::Result<()> {
     loop {
-        *received += buffer.len() as u64;
-        buffer.clear();
-        if stream.read_buf(buffer).await? == 0 {
+        *received += incoming.buffer.len() as u64;
+        incoming.buffer.clear();
+        if incoming.read().await? == 0 {
             return Ok(());
         }
     }
 }
 
 async fn read_chunks<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
+    incoming: &mut Incoming<S>,
     received: &mut u64,
 ) -> io::Result<()> {
     loop {
-        let size = read_chunk_size(stream, buffer).await?;
+        let size = read_chunk_size(incoming).await?;
         if size == 0 {
-            return skip_trailers(stream, buffer).await;
+            return skip_trailers(incoming).await;
         }
-        take(stream, buffer, size, received).await?;
-        if !read_line(stream, buffer).await?.is_empty() {
+        take(incoming, size, received).await?;
+        if !read_line(incoming).await?.is_empty() {
             return Err(malformed("a chunk longer than it said"));
         }
     }
 }
 
-async fn read_chunk_size<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
-) -> io::Result<u64> {
+async fn read_chunk_size<S: AsyncRead + Unpin>(incoming: &mut Incoming<S>) -> io::Result<u64> {
     loop {
-        let parsed = httparse::parse_chunk_size(buffer)
+        let parsed = httparse::parse_chunk_size(&incoming.buffer)
             .map_err(|_| malformed("a chunk whose size is no number"))?;
         match parsed {
             httparse::Status::Complete((length, size)) => {
-                buffer.drain(..length);
+                incoming.buffer.drain(..length);
                 return Ok(size);
             }
-            httparse::Status::Partial => fill(stream, buffer).await?,
+            httparse::Status::Partial => incoming.fill().await?,
         }
     }
 }
 
-async fn skip_trailers<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
-) -> io::Result<()> {
-    while !read_line(stream, buffer).await?.is_empty() {}
+async fn skip_trailers<S: AsyncRead + Unpin>(incoming: &mut Incoming<S>) -> io::Result<()> {
+    while !read_line(incoming).await?.is_empty() {}
     Ok(())
 }
 
 /// Takes one line, without its end.
-async fn read_line<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    buffer: &mut Vec<u8>,
-) -> io::Result<Vec<u8>> {
+async fn read_line<S: AsyncRead + Unpin>(incoming: &mut Incoming<S>) -> io::Result<Vec<u8>> {
     loop {
-        if let Some(end) = buffer.windows(2).position(|pair| pair == b"\r\n") {
-            let line = buffer.drain(..end + 2).take(end).collect();
+        if let Some(end) = incoming.buffer.windows(2).position(|pair| pair == b"\r\n") {
+            let line = incoming.buffer.drain(..end + 2).take(end).collect();
             return Ok(line);
         }
-        if buffer.len() > LONGEST_HEAD {
+        if incoming.buffer.len() > LONGEST_HEAD {
             return Err(malformed("an endless line"));
         }
-        fill(stream, buffer).await?;
+        incoming.fill().await?;
     }
 }
 
@@ -252,17 +262,17 @@ mod tests {
 
     /// Reads an answer that arrives one byte at a time, the hardest way to cut it.
     async fn answer(bytes: &[u8]) -> io::Result<(Head, u64, Vec<u8>)> {
-        let (mut near, mut far) = tokio::io::duplex(1);
+        let (near, mut far) = tokio::io::duplex(1);
         let bytes = bytes.to_vec();
         tokio::spawn(async move {
             use tokio::io::AsyncWriteExt;
             far.write_all(&bytes).await
         });
-        let mut buffer = Vec::new();
+        let mut incoming = Incoming::new(near);
         let mut received = 0;
-        let head = read_head(&mut near, &mut buffer).await?;
-        read_body(&mut near, &mut buffer, head.body, &mut received).await?;
-        Ok((head, received, buffer))
+        let head = read_head(&mut incoming).await?;
+        read_body(&mut incoming, head.body, None, &mut received).await?;
+        Ok((head, received, incoming.buffer))
     }
 
     #[tokio::test]

@@ -28,6 +28,9 @@ pub enum LossClass {
     Reset,
     /// The connection was closed before a byte of the answer.
     Eof,
+    /// A connection that had served requests before was reset or closed before a
+    /// byte of the answer: the server closed it while the request was under way.
+    StaleKeepAlive,
     /// No complete answer by the deadline.
     TimedOut,
     /// The server ended the handshake or session by an alert.
@@ -35,9 +38,12 @@ pub enum LossClass {
     /// The client found the TLS session wrong, such as a key that does not
     /// belong to the certificate.
     Tls,
-    /// The connection was closed within the answer.
+    /// The connection was closed within the answer; or an upload was answered
+    /// before all of it had come.
     Truncated,
-    /// What came was not HTTP/1.1.
+    /// The server gave up an HTTP/2 stream (RST_STREAM); the detail names its reason.
+    StreamReset,
+    /// What came was not HTTP.
     Malformed,
     /// A complete answer with a status of 500 or above.
     ServerError,
@@ -65,10 +71,16 @@ pub enum Phase {
 }
 
 impl Loss {
-    /// Sorts an error of the exchange.
-    pub(super) fn from_error(error: &io::Error, phase: Phase) -> Self {
+    /// Sorts an error of the exchange, on a connection that was reused or not.
+    pub(super) fn from_error(error: &io::Error, phase: Phase, reused: bool) -> Self {
+        let class = classify(error, phase);
+        let stale = reused && phase == Phase::Request && class.is_cut();
         Self {
-            class: classify(error, phase),
+            class: if stale {
+                LossClass::StaleKeepAlive
+            } else {
+                class
+            },
             phase,
             detail: error.to_string().into(),
         }
@@ -90,6 +102,15 @@ impl Loss {
             phase: Phase::Connect,
             detail: format!("{limit} requests were unfinished, the lane's limit").into(),
         }
+    }
+
+    /// The server has answered well, but to less than was to be sent to it.
+    pub(super) fn short_upload(came: u64, of: u64) -> Option<Self> {
+        (came < of).then(|| Self {
+            class: LossClass::Truncated,
+            phase: Phase::Response,
+            detail: format!("answered after {came} of {of} bytes of the request").into(),
+        })
     }
 
     /// A complete answer is a loss by its status, or is none.
@@ -149,6 +170,11 @@ impl LossClass {
     pub fn is_clients_own(self) -> bool {
         self == Self::NotSent
     }
+
+    /// Whether the connection was cut.
+    fn is_cut(self) -> bool {
+        matches!(self, Self::Reset | Self::Eof)
+    }
 }
 
 impl fmt::Display for LossClass {
@@ -158,10 +184,12 @@ impl fmt::Display for LossClass {
             Self::Unreachable => "unreachable",
             Self::Reset => "reset",
             Self::Eof => "closed before the answer",
+            Self::StaleKeepAlive => "stale keep-alive",
             Self::TimedOut => "timed out",
             Self::TlsAlert => "TLS alert",
             Self::Tls => "TLS error",
             Self::Truncated => "truncated",
+            Self::StreamReset => "stream reset",
             Self::Malformed => "malformed",
             Self::ServerError => "server error",
             Self::UnexpectedStatus => "unexpected status",
@@ -192,6 +220,21 @@ mod tests {
         assert_eq!(classify(&eof, Phase::Request), LossClass::Eof);
         assert_eq!(classify(&eof, Phase::Handshake), LossClass::Eof);
         assert_eq!(classify(&eof, Phase::Response), LossClass::Truncated);
+    }
+
+    #[test]
+    fn a_cut_is_stale_keep_alive_on_a_reused_connection_before_the_answer() {
+        let class = |kind: io::ErrorKind, phase, reused| {
+            Loss::from_error(&io::Error::from(kind), phase, reused).class
+        };
+        for cut in [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof] {
+            let stale = LossClass::StaleKeepAlive;
+            assert_eq!(class(cut, Phase::Request, true), stale);
+            assert_ne!(class(cut, Phase::Request, false), stale);
+            assert_ne!(class(cut, Phase::Response, true), stale);
+        }
+        let garbage = class(io::ErrorKind::InvalidData, Phase::Request, true);
+        assert_eq!(garbage, LossClass::Malformed);
     }
 
     #[test]

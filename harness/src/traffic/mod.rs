@@ -33,9 +33,12 @@
 mod clock;
 mod connection;
 mod http;
+mod http2;
+mod incoming;
 mod lane;
 mod loss;
 mod outcome;
+mod pace;
 mod plan;
 mod record;
 mod run;

@@ -30,6 +30,9 @@ pub struct Outcome {
     /// When TLS was agreed on; `None` on a connection used before.
     #[serde(with = "optional_micros")]
     pub handshaken: Option<Duration>,
+    /// Whether the handshake resumed an earlier session, or was a full one; `None`
+    /// without a handshake.
+    pub resumed: Option<bool>,
     /// When the answer began.
     #[serde(with = "optional_micros")]
     pub first_byte: Option<Duration>,
@@ -44,19 +47,25 @@ pub struct Outcome {
     pub connection: Option<u32>,
     /// Which request this was on its connection, from 1; what warmed it up counts.
     pub nth: u32,
+    /// Bytes of the request's body that were sent.
+    pub sent: u64,
     /// The answer's status.
     pub status: Option<u16>,
     /// Bytes of the answer's body, without framing.
     pub received: u64,
     /// What `Content-Length` promised.
     pub expected: Option<u64>,
-    /// SHA-256 of the leaf certificate's DER, as lowercase hex.
+    /// SHA-256 of the leaf certificate's DER, as lowercase hex. A resumed session
+    /// shows that of the handshake which began it.
     pub fingerprint: Option<Arc<str>>,
     /// The answer's `X-Replica`; of a request that was lost, what the answer
     /// before it on the same connection said.
     pub replica: Option<Arc<str>>,
-    /// Why it is lost; `None` when it was answered.
+    /// Why it is lost; `None` when it was answered, or is retryable.
     pub loss: Option<Loss>,
+    /// By which HTTP/2 frame the server said that it never began the request, so
+    /// that any client may send it again: neither lost nor answered.
+    pub retryable: Option<Box<str>>,
 }
 
 /// How a request came by its connection.
@@ -75,12 +84,7 @@ pub enum Opened {
 
 impl Outcome {
     /// A request before anything has happened to it.
-    pub(crate) fn planned(
-        lane: Arc<str>,
-        target: Arc<str>,
-        sequence: u64,
-        intended: Duration,
-    ) -> Self {
+    pub fn planned(lane: Arc<str>, target: Arc<str>, sequence: u64, intended: Duration) -> Self {
         Self {
             lane,
             target,
@@ -89,18 +93,21 @@ impl Outcome {
             started: intended,
             connected: None,
             handshaken: None,
+            resumed: None,
             first_byte: None,
             ended: intended,
             opened: None,
             local_port: None,
             connection: None,
             nth: 0,
+            sent: 0,
             status: None,
             received: 0,
             expected: None,
             fingerprint: None,
             replica: None,
             loss: None,
+            retryable: None,
         }
     }
 
@@ -127,7 +134,13 @@ impl Outcome {
         self.started.saturating_sub(self.intended)
     }
 
-    /// Whether no complete, successful answer came in time.
+    /// Whether a complete, successful answer came in time.
+    pub fn is_answered(&self) -> bool {
+        self.loss.is_none() && self.retryable.is_none()
+    }
+
+    /// Whether no complete, successful answer came in time, and the server did not
+    /// say that it never began.
     pub fn is_lost(&self) -> bool {
         self.loss.is_some()
     }

@@ -15,9 +15,12 @@ pub struct Plan {
     /// The kinds of traffic, each on a schedule of its own.
     pub lanes: Vec<Lane>,
     /// How long one request may take, from its intended start, before it is lost.
+    /// In a lane with a [deadline of its own](Lane::deadline): how long it may
+    /// go without a byte of the answer.
     pub deadline: Duration,
     /// A complete answer that took longer, from its intended start, is late: not
-    /// lost, and counted apart.
+    /// lost, and counted apart. What a lane's requests [last](Lane::lasting) by
+    /// nature comes on top.
     pub late_after: Duration,
 }
 
@@ -45,6 +48,12 @@ pub struct Lane {
     /// the one-way latency of a network. Loopback hides races that are as wide
     /// as a round trip; this gives them their width back.
     pub delay: Option<Duration>,
+    /// How long a body is made to take: it is read, or sent, no faster. Zero: as
+    /// fast as it goes.
+    pub lasting: Duration,
+    /// How long one request may take as a whole. `None`: the plan's deadline, and
+    /// what it lasts.
+    pub deadline: Option<Duration>,
     /// How many requests may be unfinished at once; one that finds no room is
     /// not sent, which counts as lost and makes the run dishonest. `None`: as
     /// many as the rate can start within the deadline, and some.
@@ -57,12 +66,30 @@ pub struct Lane {
 pub enum LaneKind {
     /// A new TCP connection and a full TLS handshake for each request.
     NewConnection,
+    /// A new TCP connection for each request, whose TLS handshake resumes the
+    /// session of an earlier one to the same target, if the server agrees.
+    Resumed,
     /// Warm connections that take turns. Each is idle for
     /// `connections × targets / rate` seconds between two requests: choose that
     /// as long as the clients' pools whose losses are to be seen.
     KeepAlive {
         /// How many connections to **each** target.
         connections: usize,
+    },
+    /// HTTP/2: requests are streams that share a few warm connections, which take
+    /// turns; any number of them at once.
+    Http2 {
+        /// How many connections to **each** target.
+        connections: usize,
+    },
+    /// A new connection for each request, whose answer is a body that takes its
+    /// time: what a rollout must wait for.
+    Download,
+    /// A new connection for each request, a POST whose body takes its time. If
+    /// the answer says how much came (`X-Received`), that must be all.
+    Upload {
+        /// The body's length.
+        bytes: u64,
     },
 }
 
@@ -84,9 +111,21 @@ pub enum PlanError {
         /// The lane.
         lane: String,
     },
-    /// A lane of keep-alive connections without any.
+    /// A body that cannot be slowed down.
+    #[error("make the answers last in lane {lane:?}: expected a lane of HTTP/1.1, found HTTP/2")]
+    Http2Lasting {
+        /// The lane.
+        lane: String,
+    },
+    /// A lane of warm connections without any.
     #[error("warm up lane {lane:?}: expected one or more connections to each target, found 0")]
     NoConnections {
+        /// The lane.
+        lane: String,
+    },
+    /// A lane of uploads without a body.
+    #[error("upload in lane {lane:?}: expected one byte or more, found 0")]
+    NoBody {
         /// The lane.
         lane: String,
     },
@@ -172,6 +211,30 @@ impl Lane {
         Self::of_kind(name, rate, LaneKind::KeepAlive { connections })
     }
 
+    /// A lane that asks for `/` over HTTP/2, on this many connections to each target.
+    pub fn http2(name: impl Into<String>, rate: u32, connections: usize) -> Self {
+        Self::of_kind(name, rate, LaneKind::Http2 { connections })
+    }
+
+    /// A lane that opens a new connection for each request for `/` and resumes an
+    /// earlier TLS session on it, as browsers do.
+    pub fn resumed(name: impl Into<String>, rate: u32) -> Self {
+        Self::of_kind(name, rate, LaneKind::Resumed)
+    }
+
+    /// A lane that downloads `path`, over a new connection each time. How long that
+    /// takes is up to the server, or to [`lasting`](Self::lasting); it may need a
+    /// [`deadline`](Self::deadline) of its own.
+    pub fn download(name: impl Into<String>, rate: u32, path: impl Into<String>) -> Self {
+        Self::of_kind(name, rate, LaneKind::Download).path(path)
+    }
+
+    /// A lane that uploads so many bytes to `path`, over a new connection each
+    /// time; [`lasting`](Self::lasting) says how slowly.
+    pub fn upload(name: impl Into<String>, rate: u32, path: impl Into<String>, bytes: u64) -> Self {
+        Self::of_kind(name, rate, LaneKind::Upload { bytes }).path(path)
+    }
+
     fn of_kind(name: impl Into<String>, rate: u32, kind: LaneKind) -> Self {
         Self {
             name: name.into(),
@@ -179,6 +242,8 @@ impl Lane {
             rate,
             path: "/".to_owned(),
             delay: None,
+            lasting: Duration::ZERO,
+            deadline: None,
             in_flight: None,
         }
     }
@@ -197,6 +262,26 @@ impl Lane {
         self
     }
 
+    /// Makes each body take this long, by reading (or sending) it no faster.
+    ///
+    /// # Caveats
+    /// What fits into the socket's buffers a server has sent at once, and it may
+    /// take the request for finished: to see what a server does to a download,
+    /// let the server be slow, or the body be large (some megabytes).
+    #[must_use]
+    pub fn lasting(mut self, time: Duration) -> Self {
+        self.lasting = time;
+        self
+    }
+
+    /// Sets how long one request may take as a whole. Besides, it must get on: it
+    /// is lost when for the plan's deadline no byte of the answer has come.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
     /// Sets how many requests may be unfinished at once.
     #[must_use]
     pub fn in_flight(mut self, limit: usize) -> Self {
@@ -212,12 +297,22 @@ impl Lane {
         Duration::from_secs(sequence / rate) + Duration::from_nanos(nanos)
     }
 
+    /// How long one request may take as a whole, in a plan of this deadline.
+    pub(super) fn whole(&self, deadline: Duration) -> Duration {
+        self.deadline.unwrap_or(deadline + self.lasting)
+    }
+
+    /// Whether a request must get on, and not only come to its end in time.
+    pub(super) fn is_long(&self) -> bool {
+        self.deadline.is_some() || !self.lasting.is_zero()
+    }
+
     /// How many requests may be unfinished at once. Without a limit given, the
     /// bound is out of reach of a server that answers nothing at all.
     pub(super) fn room(&self, deadline: Duration) -> usize {
         const SLACK: f64 = 64.0;
         self.in_flight.unwrap_or_else(|| {
-            let startable = f64::from(self.rate) * deadline.as_secs_f64();
+            let startable = f64::from(self.rate) * self.whole(deadline).as_secs_f64();
             (startable * 1.25 + SLACK) as usize
         })
     }
@@ -227,8 +322,14 @@ impl Lane {
         if self.rate == 0 {
             return Err(PlanError::NoRate { lane: lane() });
         }
-        if self.kind == (LaneKind::KeepAlive { connections: 0 }) {
+        if self.kind.connections() == Some(0) {
             return Err(PlanError::NoConnections { lane: lane() });
+        }
+        if matches!(self.kind, LaneKind::Http2 { .. }) && !self.lasting.is_zero() {
+            return Err(PlanError::Http2Lasting { lane: lane() });
+        }
+        if self.kind == (LaneKind::Upload { bytes: 0 }) {
+            return Err(PlanError::NoBody { lane: lane() });
         }
         if !self.path.starts_with('/') || !self.path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(PlanError::Path {
@@ -237,6 +338,16 @@ impl Lane {
             });
         }
         Ok(())
+    }
+}
+
+impl LaneKind {
+    /// How many warm connections it has to each target, if it has any.
+    pub(super) fn connections(self) -> Option<usize> {
+        match self {
+            Self::KeepAlive { connections } | Self::Http2 { connections } => Some(connections),
+            _ => None,
+        }
     }
 }
 
@@ -263,6 +374,8 @@ mod tests {
     fn a_server_that_answers_nothing_does_not_exhaust_the_room() {
         let lane = Lane::new_connections("new", 100);
         assert!(lane.room(Duration::from_secs(5)) > 500);
+        let lasting = lane.lasting(Duration::from_secs(5));
+        assert!(lasting.room(Duration::from_secs(5)) > 1000);
     }
 
     #[test]
@@ -274,7 +387,12 @@ mod tests {
             .lane(Lane::keep_alive("new", 1, 1));
         assert!(checked(twice).contains("\"new\" twice"));
         assert!(checked(plan().lane(Lane::new_connections("new", 0))).contains("found 0"));
-        assert!(checked(plan().lane(Lane::keep_alive("idle", 1, 0))).contains("connections"));
+        for idle in [Lane::keep_alive("idle", 1, 0), Lane::http2("idle", 1, 0)] {
+            assert!(checked(plan().lane(idle)).contains("connections"));
+        }
+        let slow = Lane::http2("slow", 1, 1).lasting(Duration::from_secs(1));
+        assert!(checked(plan().lane(slow)).contains("HTTP/2"));
+        assert!(checked(plan().lane(Lane::upload("up", 1, "/", 0))).contains("byte"));
         let path = Lane::new_connections("new", 1).path("/a b");
         assert!(checked(plan().lane(path)).contains("/a b"));
     }

@@ -151,6 +151,14 @@ impl Record {
         self.losses().count()
     }
 
+    /// How many requests the server said it never began; neither lost nor answered.
+    pub fn retryable(&self) -> usize {
+        let outcomes = self.outcomes.iter();
+        outcomes
+            .filter(|outcome| outcome.retryable.is_some())
+            .count()
+    }
+
     /// The requests that were lost.
     pub fn losses(&self) -> impl Iterator<Item = &Outcome> {
         self.outcomes.iter().filter(|outcome| outcome.is_lost())
@@ -161,9 +169,13 @@ impl Record {
         count_by_class(&self.outcomes)
     }
 
-    /// Whether an outcome is complete, but later than the plan's limit.
+    /// Whether an outcome is complete, but later than the plan's limit. What the
+    /// lane's requests last by nature comes on top.
     pub fn is_late(&self, outcome: &Outcome) -> bool {
-        !outcome.is_lost() && outcome.latency() > self.plan.late_after
+        let mut lanes = self.plan.lanes.iter();
+        let lane = lanes.find(|lane| *lane.name == *outcome.lane);
+        let lasting = lane.map_or(Duration::ZERO, |lane| lane.lasting);
+        outcome.is_answered() && outcome.latency() > self.plan.late_after + lasting
     }
 
     /// When something happened, on the wall.
@@ -175,6 +187,7 @@ impl Record {
     }
 
     /// Which certificates were served, by whom and when; the earliest first.
+    /// Resumed sessions do not count: no certificate is served to them.
     pub fn certificates(&self) -> Vec<CertificateSeen> {
         let mut seen: BTreeMap<_, CertificateSeen> = BTreeMap::new();
         for outcome in &self.outcomes {
@@ -217,6 +230,9 @@ pub(super) fn count_by_class<'a>(
 
 impl CertificateSeen {
     fn by(outcome: &Outcome) -> Option<Self> {
+        if outcome.resumed == Some(true) {
+            return None;
+        }
         Some(Self {
             target: Arc::clone(&outcome.target),
             replica: outcome.replica.clone(),
@@ -296,11 +312,16 @@ mod tests {
             outcome.fingerprint = Some(fingerprint.into());
             outcome
         };
+        let resumed = |outcome| Outcome {
+            resumed: Some(true),
+            ..outcome
+        };
         let seen = record(vec![
             outcome(10, None, "old"),
             outcome(20, Some(21), "old"),
             outcome(30, Some(31), "new"),
             outcome(40, None, "old"),
+            resumed(outcome(50, Some(51), "old")),
         ])
         .certificates();
         let millis = Duration::from_millis;

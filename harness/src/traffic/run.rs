@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::lane::{RunningLane, Stop};
@@ -61,6 +65,9 @@ impl Traffic {
     pub fn start(plan: Plan) -> Result<Self, StartError> {
         plan.check()?;
         let shared = Arc::new(Shared::new(&plan, tls::client_config()?)?);
+        let lanes = (0..plan.lanes.len())
+            .map(|index| RunningLane::new(&shared, &plan, index).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
         let (stop, stopping) = watch::channel(Stop::No);
         let (beginning, begun) = watch::channel(false);
         let (recorded, record) = oneshot::channel();
@@ -76,7 +83,7 @@ impl Traffic {
             .name("traffic".to_owned())
             .spawn(move || {
                 go_first();
-                let run = drive(plan, driven, beginning, stopping);
+                let run = drive(plan, lanes, driven, beginning, stopping);
                 // Nobody waits for it if the traffic was dropped.
                 let _ = recorded.send(runtime.block_on(run));
             })?;
@@ -110,25 +117,33 @@ impl Traffic {
 }
 
 /// Asks that this thread be let run before all that it measures, which shares
-/// its cores: containers that start just now must not keep it from its
-/// schedule. Without the right to it (it takes CAP_SYS_NICE) nothing is lost
-/// but some slack; a client that is late says so by itself.
+/// its cores: containers that start just now must not keep it from its schedule.
+///
+/// A real-time policy, because a nice value counts only within a session and a
+/// control group (sched(7), "The autogroup feature"), and containers are in
+/// others. It sleeps most of the time, and the kernel gives such threads 95 % of
+/// a core at most. Without the right to it (it takes CAP_SYS_NICE) nothing is
+/// lost but some slack; a client that is late says so by itself.
 fn go_first() {
-    const PRIORITY: i32 = -15;
-    if let Err(error) = rustix::process::setpriority_process(None, PRIORITY) {
+    // The lowest of the real-time priorities is above all others.
+    let Ok(lowest) = ThreadPriorityValue::try_from(1) else {
+        return;
+    };
+    let lowest = ThreadPriority::Crossplatform(lowest);
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+    let this = thread_native_id();
+    if let Err(error) = set_thread_priority_and_policy(this, lowest, policy) {
         tracing::debug!(%error, "the traffic runs at the usual priority");
     }
 }
 
 async fn drive(
     plan: Plan,
+    lanes: Vec<Arc<RunningLane>>,
     shared: Arc<Shared>,
     begun: watch::Sender<bool>,
     stop: watch::Receiver<Stop>,
 ) -> Record {
-    let lanes: Vec<_> = (0..plan.lanes.len())
-        .map(|index| Arc::new(RunningLane::new(&shared, &plan, index)))
-        .collect();
     let warm_up = warm_up(&lanes).await;
     let epoch = shared.clock.start();
     begun.send_replace(true);

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
@@ -22,12 +21,15 @@ pub struct Counts {
     pub answered: u64,
     /// Requests lost, those not sent included.
     pub lost: u64,
+    /// Requests that the server said it never began.
+    pub retryable: u64,
 }
 
 impl Counts {
-    /// Requests that are neither answered nor lost yet.
+    /// Requests of which nothing is known yet.
     pub fn unfinished(&self) -> u64 {
-        self.due.saturating_sub(self.answered + self.lost)
+        let finished = self.answered + self.lost + self.retryable;
+        self.due.saturating_sub(finished)
     }
 }
 
@@ -36,12 +38,12 @@ pub(super) struct Shared {
     pub(super) clock: RunClock,
     pub(super) tls: TlsConnector,
     pub(super) server_name: ServerName<'static>,
-    pub(super) deadline: Duration,
     pub(super) names: Names,
     connections: AtomicU32,
     due: AtomicU64,
     answered: AtomicU64,
     lost: AtomicU64,
+    retryable: AtomicU64,
     outcomes: Mutex<Vec<Outcome>>,
 }
 
@@ -53,12 +55,12 @@ impl Shared {
             clock: RunClock::default(),
             tls: TlsConnector::from(Arc::new(tls)),
             server_name,
-            deadline: plan.deadline,
             names: Names::default(),
             connections: AtomicU32::new(0),
             due: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            retryable: AtomicU64::new(0),
             outcomes: Mutex::default(),
         })
     }
@@ -67,10 +69,12 @@ impl Shared {
         // Read the finished first: none is then counted that is not due yet.
         let answered = self.answered.load(Relaxed);
         let lost = self.lost.load(Relaxed);
+        let retryable = self.retryable.load(Relaxed);
         Counts {
             due: self.due.load(Relaxed),
             answered,
             lost,
+            retryable,
         }
     }
 
@@ -94,6 +98,8 @@ impl Shared {
     pub(super) fn record(&self, outcome: Outcome) {
         let counter = if outcome.is_lost() {
             &self.lost
+        } else if outcome.retryable.is_some() {
+            &self.retryable
         } else {
             &self.answered
         };

@@ -31,10 +31,14 @@ pub struct LaneSummary {
     pub late: usize,
     /// Lost requests, by class; those that the client did not send included.
     pub lost: BTreeMap<LossClass, usize>,
+    /// Requests that the server said it never began; neither lost nor answered.
+    pub retryable: usize,
     /// Connections found closed when their turn came, and opened anew.
     pub reconnects: usize,
     /// Connections opened because all others were busy.
     pub extra: usize,
+    /// Handshakes that resumed a session.
+    pub resumed: usize,
     /// Half of the answers came within this time.
     #[serde(with = "micros")]
     pub p50: Duration,
@@ -85,7 +89,7 @@ fn summarize(record: &Record, lane: &str) -> LaneSummary {
             .filter(|outcome| outcome.opened == Some(how))
             .count()
     };
-    let answers = outcomes().filter(|outcome| !outcome.is_lost());
+    let answers = outcomes().filter(|outcome| outcome.is_answered());
     let latency = sorted(answers.map(Outcome::latency));
     let lateness = sorted(outcomes().map(Outcome::lateness));
     LaneSummary {
@@ -94,8 +98,14 @@ fn summarize(record: &Record, lane: &str) -> LaneSummary {
         answered: latency.len(),
         late: outcomes().filter(|outcome| record.is_late(outcome)).count(),
         lost: count_by_class(outcomes()),
+        retryable: outcomes()
+            .filter(|outcome| outcome.retryable.is_some())
+            .count(),
         reconnects: opened(Opened::Reconnected),
         extra: opened(Opened::Extra),
+        resumed: outcomes()
+            .filter(|outcome| outcome.resumed == Some(true))
+            .count(),
         p50: quantile(&latency, 500),
         p99: quantile(&latency, 990),
         max: quantile(&latency, 1000),
@@ -125,17 +135,18 @@ impl fmt::Display for Summary {
         let width = width.unwrap_or_default().max("lane".len());
         writeln!(
             f,
-            "{:width$} {:>8} {:>8} {:>6} {:>6} {:>10} {:>10} {:>10} {:>10}",
-            "lane", "sent", "answered", "lost", "late", "p50", "p99", "max", "client"
+            "{:width$} {:>8} {:>8} {:>6} {:>9} {:>6} {:>10} {:>10} {:>10} {:>10}",
+            "lane", "sent", "answered", "lost", "retryable", "late", "p50", "p99", "max", "client"
         )?;
         for lane in &self.lanes {
             writeln!(
                 f,
-                "{:width$} {:>8} {:>8} {:>6} {:>6} {:>10} {:>10} {:>10} {:>10}",
+                "{:width$} {:>8} {:>8} {:>6} {:>9} {:>6} {:>10} {:>10} {:>10} {:>10}",
                 lane.lane,
                 lane.sent,
                 lane.answered,
                 lane.lost(),
+                lane.retryable,
                 lane.late,
                 Millis(lane.p50).to_string(),
                 Millis(lane.p99).to_string(),
@@ -148,6 +159,7 @@ impl fmt::Display for Summary {
             for (count, what) in [
                 (lane.reconnects, "found closed in time and opened anew"),
                 (lane.extra, "opened besides, all others being busy"),
+                (lane.resumed, "on which a TLS session was resumed"),
             ] {
                 if count > 0 {
                     writeln!(f, "{:width$} {count:>8} connections {what}", "")?;

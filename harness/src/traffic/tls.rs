@@ -27,6 +27,22 @@ pub(crate) fn client_config() -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
+/// The same for HTTP/2.
+pub(super) fn for_http2(config: &ClientConfig) -> ClientConfig {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config
+}
+
+/// The same with a memory for sessions to resume, of one server.
+pub(super) fn resuming(config: &ClientConfig) -> ClientConfig {
+    /// Tickets of one server; rustls keeps no more than eight of them.
+    const SESSIONS: usize = 8;
+    let mut config = config.clone();
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    config
+}
+
 /// SHA-256 of a certificate's DER, as lowercase hex.
 pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     Sha256::digest(certificate)

@@ -13,8 +13,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -27,25 +27,35 @@ pub(super) enum Wire {
 
 impl Wire {
     /// Connects; with a delay, this takes a round trip as the handshake of TCP does.
-    /// Returns the client's port with the socket.
+    /// A narrow one takes in little ahead of its reader, so that a slow reader
+    /// slows its server down. Returns the client's port with the socket.
     pub(super) async fn connect(
         address: SocketAddr,
         delay: Option<Duration>,
+        narrow: bool,
     ) -> io::Result<(Self, u16)> {
         let Some(delay) = delay else {
-            let (stream, port) = connect(address).await?;
+            let (stream, port) = connect(address, narrow).await?;
             return Ok((Self::Direct(stream), port));
         };
         sleep(delay).await;
-        let connected = connect(address).await;
+        let connected = connect(address, narrow).await;
         sleep(delay).await;
         let (stream, port) = connected?;
         Ok((Self::Delayed(Delayed::new(stream, delay)), port))
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<(TcpStream, u16)> {
-    let stream = TcpStream::connect(address).await?;
+async fn connect(address: SocketAddr, narrow: bool) -> io::Result<(TcpStream, u16)> {
+    const NARROW: u32 = 32 * 1024;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    if narrow {
+        socket.set_recv_buffer_size(NARROW)?;
+    }
+    let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
     let port = stream.local_addr()?.port();
     Ok((stream, port))
@@ -155,10 +165,10 @@ impl AsyncRead for Delayed {
         while self.arrived.is_empty() && !self.ended {
             ready!(self.poll_arrival(context))?;
         }
-        let length = buffer.remaining().min(self.arrived.len());
-        for byte in self.arrived.drain(..length) {
-            buffer.put_slice(&[byte]);
-        }
+        let (first, _) = self.arrived.as_slices();
+        let length = buffer.remaining().min(first.len());
+        buffer.put_slice(&first[..length]);
+        self.arrived.drain(..length);
         Poll::Ready(Ok(()))
     }
 }

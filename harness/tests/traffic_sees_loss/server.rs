@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::http2;
 
 /// What the server does to the request (or connection) whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +43,26 @@ pub(crate) enum Act {
     StallWithinAnswer,
     /// Answers with this status.
     Status(u16),
+    /// Resets the connection half way through the request's body.
+    ResetWithinUpload,
+    /// Closes the connection half way through the request's body.
+    CloseWithinUpload,
+    /// Reads half of the request's body, and never goes on.
+    StallWithinUpload,
+    /// Answers with this status before the request's body has come.
+    AnswerEarly(u16),
+    /// Says that only half of the request's body came.
+    LoseHalf,
     /// Answers with something that is not HTTP.
     Garbage,
+    /// Resets the stream for this reason, instead of an answer (HTTP/2).
+    StreamReset(u32),
+    /// Resets the stream for this reason, within the answer (HTTP/2).
+    StreamResetWithinAnswer(u32),
+    /// Says GOAWAY, and that the stream is above the last that it will answer (HTTP/2).
+    GoAwayBelow,
+    /// Says GOAWAY, and that it will answer the stream, but closes (HTTP/2).
+    GoAwayWithoutAnswer,
     /// Answers, says that it will close, and closes.
     AnnouncedClose,
     /// Closes whenever no request comes for this time.
@@ -58,8 +78,19 @@ impl Act {
         )
     }
 
+    /// Whether it is done while a request's body comes in.
+    fn is_within_upload(self) -> bool {
+        matches!(
+            self,
+            Self::ResetWithinUpload
+                | Self::CloseWithinUpload
+                | Self::StallWithinUpload
+                | Self::AnswerEarly(_)
+        )
+    }
+
     /// Whether it is done to a request that was read.
-    fn is_to_a_request(self) -> bool {
+    pub(crate) fn is_to_a_request(self) -> bool {
         let unread = matches!(self, Self::CloseUnread | Self::CloseIdleAfter(_));
         !unread && !self.is_before_requests()
     }
@@ -72,18 +103,21 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    act: Act,
+pub(crate) struct Shared {
+    pub(crate) act: Act,
     every: usize,
     armed: AtomicUsize,
     turns: AtomicUsize,
     acts: AtomicUsize,
     connections: AtomicUsize,
+    resumed: AtomicUsize,
+    requests: AtomicUsize,
     good: TlsAcceptor,
     bad: TlsAcceptor,
 }
 
-const BODY: &str = "0123456789abcdef";
+/// The length of a body, unless the request's path ends with another.
+pub(crate) const BODY: usize = 16;
 
 impl Server {
     /// Does this to every so manyth, from the start.
@@ -102,7 +136,10 @@ impl Server {
             Act::ForeignKey => CertifiedKey::new(good.cert.clone(), pair().0.key),
             _ => CertifiedKey::new(good.cert.clone(), good.key.clone()),
         };
-        let bad_protocol = (act == Act::Alert).then_some("h2");
+        let bad_protocols: &[&str] = match act {
+            Act::Alert => &["another"],
+            _ => &["h2", "http/1.1"],
+        };
         let shared = Arc::new(Shared {
             act,
             every,
@@ -110,8 +147,10 @@ impl Server {
             turns: AtomicUsize::new(0),
             acts: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
-            good: acceptor(good, None),
-            bad: acceptor(bad, bad_protocol),
+            resumed: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            good: acceptor(good, &["h2", "http/1.1"]),
+            bad: acceptor(bad, bad_protocols),
         });
         tokio::spawn(Arc::clone(&shared).listen(listener));
         Self {
@@ -126,6 +165,14 @@ impl Server {
         self.shared.armed.store(1, SeqCst);
     }
 
+    /// Whether it makes requests time out.
+    pub(crate) fn stalls(&self) -> bool {
+        matches!(
+            self.shared.act,
+            Act::Stall | Act::StallWithinAnswer | Act::StallWithinUpload
+        )
+    }
+
     /// How often it did what it does.
     pub(crate) fn acts(&self) -> usize {
         self.shared.acts.load(SeqCst)
@@ -134,6 +181,16 @@ impl Server {
     /// How many connections it has accepted.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(SeqCst)
+    }
+
+    /// How many requests it has read.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.requests.load(SeqCst)
+    }
+
+    /// How many sessions were resumed.
+    pub(crate) fn resumed(&self) -> usize {
+        self.shared.resumed.load(SeqCst)
     }
 }
 
@@ -149,13 +206,13 @@ fn pair() -> (CertifiedKey, String) {
     (CertifiedKey::new(vec![certificate], key), fingerprint)
 }
 
-fn acceptor(pair: CertifiedKey, protocol: Option<&str>) -> TlsAcceptor {
+fn acceptor(pair: CertifiedKey, protocols: &[&str]) -> TlsAcceptor {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
-    config.alpn_protocols = protocol
+    config.alpn_protocols = protocols
         .iter()
         .map(|name| name.as_bytes().to_vec())
         .collect();
@@ -164,11 +221,21 @@ fn acceptor(pair: CertifiedKey, protocol: Option<&str>) -> TlsAcceptor {
 
 impl Shared {
     /// Whether it is this one's turn.
-    fn acts_now(&self) -> bool {
+    pub(crate) fn acts_now(&self) -> bool {
         let armed = self.armed.load(SeqCst) == 1 && self.act != Act::Nothing;
         let acts = armed && self.turns.fetch_add(1, SeqCst) % self.every == self.every - 1;
-        self.acts.fetch_add(usize::from(acts), SeqCst);
+        self.note_acts(usize::from(acts));
         acts
+    }
+
+    /// So many more were treated badly.
+    pub(crate) fn note_acts(&self, more: usize) {
+        self.acts.fetch_add(more, SeqCst);
+    }
+
+    /// So many more requests have come.
+    pub(crate) fn note_requests(&self, more: usize) {
+        self.requests.fetch_add(more, SeqCst);
     }
 
     async fn listen(self: Arc<Self>, listener: TcpListener) {
@@ -189,7 +256,14 @@ impl Shared {
             (true, _) => drop(self.bad.accept(stream).await),
             (false, _) => {
                 if let Ok(stream) = self.good.accept(stream).await {
-                    self.requests(stream).await;
+                    let kind = stream.get_ref().1.handshake_kind();
+                    let resumed = kind == Some(HandshakeKind::Resumed);
+                    self.resumed.fetch_add(usize::from(resumed), SeqCst);
+                    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                        http2::serve(&self, stream).await;
+                    } else {
+                        self.requests(stream).await;
+                    }
                 }
             }
         }
@@ -204,28 +278,36 @@ impl Shared {
                 return;
             }
             idle = true;
-            if !self.next_request(&mut stream).await {
+            let Some(mut asked) = self.next_request(&mut stream).await else {
                 let _ = stream.shutdown().await;
                 return;
+            };
+            let acts = self.act.is_to_a_request() && self.acts_now();
+            if acts && self.act.is_within_upload() {
+                disturb(self.act, &mut stream, &mut asked).await;
+                return;
             }
-            if self.act.is_to_a_request() && self.acts_now() {
-                if !misbehave(self.act, &mut stream).await {
+            asked.read_body(&mut stream, asked.length).await;
+            if acts {
+                if !misbehave(self.act, &mut stream, &asked).await {
                     return;
                 }
             } else {
-                send(&mut stream, &answer(200, "")).await;
+                send(&mut stream, &asked.answer(200, "")).await;
             }
         }
     }
 
-    /// Reads a request; false if none came (in time).
-    async fn next_request(&self, stream: &mut TlsStream<TcpStream>) -> bool {
+    /// Reads a request's head; none if none came (in time).
+    async fn next_request(&self, stream: &mut TlsStream<TcpStream>) -> Option<Asked> {
         let patience = match self.act {
             Act::CloseIdleAfter(time) if self.armed.load(SeqCst) == 1 => time,
             _ => Duration::MAX,
         };
-        let request = tokio::time::timeout(patience, read_request(stream));
-        request.await.is_ok_and(|request| request.is_some())
+        let request = tokio::time::timeout(patience, Asked::read(stream));
+        let request = request.await.ok().flatten();
+        self.note_requests(usize::from(request.is_some()));
+        request
     }
 }
 
@@ -234,27 +316,91 @@ async fn has_arrived(stream: &TlsStream<TcpStream>) -> bool {
     matches!(stream.get_ref().0.peek(&mut [0]).await, Ok(1))
 }
 
-async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<()> {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        if stream.read_buf(&mut request).await.ok()? == 0 {
-            return None;
+/// A request.
+struct Asked {
+    /// The length of the body that it wants.
+    wants: usize,
+    /// The length of its own body.
+    length: usize,
+    /// How much of that has come.
+    came: usize,
+}
+
+impl Asked {
+    async fn read(stream: &mut TlsStream<TcpStream>) -> Option<Self> {
+        let mut read = Vec::new();
+        let end = loop {
+            if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            if stream.read_buf(&mut read).await.ok()? == 0 {
+                return None;
+            }
+        };
+        let head = std::str::from_utf8(&read[..end]).unwrap();
+        let number = |after: &str| {
+            let rest = head.split_once(after)?.1;
+            let digits = rest.split(|it: char| !it.is_ascii_digit()).next()?;
+            digits.parse().ok()
+        };
+        Some(Self {
+            wants: number("?bytes=").unwrap_or(BODY),
+            length: number("Content-Length: ").unwrap_or(0),
+            came: read.len() - end,
+        })
+    }
+
+    async fn read_body(&mut self, stream: &mut TlsStream<TcpStream>, length: usize) {
+        let mut read = vec![0; 4096];
+        while self.came < length {
+            match stream.read(&mut read).await {
+                Ok(0) | Err(_) => return,
+                Ok(some) => self.came += some,
+            }
         }
     }
-    Some(())
+
+    fn answer(&self, status: u16, header: &str) -> String {
+        let (length, came) = (self.wants, self.came);
+        let body = ".".repeat(length);
+        format!(
+            "HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\nX-Replica: r1\r\nX-Received: {came}\r\n{header}\r\n{body}"
+        )
+    }
+}
+
+/// Does it to a request whose body is coming in.
+async fn disturb(act: Act, stream: &mut TlsStream<TcpStream>, asked: &mut Asked) {
+    asked.read_body(stream, asked.length / 2).await;
+    match act {
+        Act::ResetWithinUpload => return stream.get_ref().0.set_zero_linger().unwrap(),
+        Act::AnswerEarly(status) => {
+            let close = "Connection: close\r\n";
+            send(stream, &asked.answer(status, close)).await;
+            wait_for_the_client_to_go(stream).await;
+        }
+        Act::StallWithinUpload => tokio::time::sleep(Duration::from_secs(60)).await,
+        _ => {}
+    }
+    let _ = stream.shutdown().await;
 }
 
 /// Does it; false if the connection is to be dropped.
-async fn misbehave(act: Act, stream: &mut TlsStream<TcpStream>) -> bool {
-    let whole = answer(200, "");
-    let half = &whole[..whole.len() - BODY.len() / 2];
+async fn misbehave(act: Act, stream: &mut TlsStream<TcpStream>, asked: &Asked) -> bool {
+    let whole = asked.answer(200, "");
+    let half = &whole[..whole.len() - asked.wants / 2];
     match act {
         Act::Status(status) => {
-            send(stream, &answer(status, "")).await;
+            send(stream, &asked.answer(status, "")).await;
+            return true;
+        }
+        Act::LoseHalf => {
+            let came = asked.length / 2;
+            send(stream, &Asked { came, ..*asked }.answer(200, "")).await;
             return true;
         }
         Act::Garbage => send(stream, "220 mail.example.test ESMTP\r\n\r\n").await,
-        Act::AnnouncedClose => send(stream, &answer(200, "Connection: close\r\n")).await,
+        Act::AnnouncedClose => send(stream, &asked.answer(200, "Connection: close\r\n")).await,
         Act::ResetWithinAnswer => {
             send(stream, half).await;
             stream.get_ref().0.set_zero_linger().unwrap();
@@ -272,7 +418,7 @@ async fn misbehave(act: Act, stream: &mut TlsStream<TcpStream>) -> bool {
     false
 }
 
-async fn wait_for_the_client_to_go(stream: &mut TlsStream<TcpStream>) {
+pub(crate) async fn wait_for_the_client_to_go(stream: &mut TlsStream<TcpStream>) {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
 }
@@ -280,11 +426,4 @@ async fn wait_for_the_client_to_go(stream: &mut TlsStream<TcpStream>) {
 async fn send(stream: &mut TlsStream<TcpStream>, text: &str) {
     let _ = stream.write_all(text.as_bytes()).await;
     let _ = stream.flush().await;
-}
-
-fn answer(status: u16, header: &str) -> String {
-    let length = BODY.len();
-    format!(
-        "HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\nX-Replica: r1\r\n{header}\r\n{BODY}"
-    )
 }

@@ -125,6 +125,40 @@ fn a_request_that_timed_out_is_joined_by_its_start_not_by_its_deadline() {
 }
 
 #[test]
+fn a_signal_that_is_noted_after_it_has_worked_is_still_the_cause() {
+    let timeline = [
+        moment(1_000, "node-1", OLD, "healthy"),
+        moment(9_001, "node-1", OLD, "signal 3"),
+        moment(12_010, "node-1", NEW, "started"),
+    ];
+    let outcomes = [9_000, 12_000].map(|at| lost("new", "node-1", at, LossClass::Refused));
+    let attribution = attribute(&record(outcomes.into()), &timeline);
+    for loss in &attribution.losses {
+        assert_eq!(loss.cause.as_ref(), Some(&timeline[1]));
+    }
+    let text = attribution.to_string();
+    assert!(text.contains("0.00\u{2013}3.00 s after"), "{text}");
+}
+
+/// On a machine that has far too much to do; but not if something else is known
+/// that explains it.
+#[test]
+fn a_signal_may_be_noted_much_later() {
+    let cause = |before: &str| {
+        let timeline = [
+            moment(1_000, "node-1", OLD, before),
+            moment(9_750, "node-1", OLD, "signal 3"),
+        ];
+        let outcomes = vec![lost("new", "node-1", 9_000, LossClass::Refused)];
+        let attribution = attribute(&record(outcomes), &timeline);
+        attribution.losses[0].cause.clone().unwrap().what
+    };
+    assert_eq!(cause("healthy"), "signal 3");
+    assert_eq!(cause("died with 1"), "died with 1");
+    assert_eq!(cause("signal 1"), "signal 1");
+}
+
+#[test]
 fn what_the_client_did_not_send_is_blamed_on_nobody() {
     let outcomes = vec![lost("new", "node-2", 10_020, LossClass::NotSent)];
     let attribution = attribute(&record(outcomes), &replacement());
@@ -153,4 +187,65 @@ fn losses_long_apart_are_told_apart() {
 fn nothing_lost_is_said_so() {
     let attribution = attribute(&record(Vec::new()), &replacement());
     assert_eq!(attribution.to_string(), "nothing was lost\n");
+}
+
+fn band(kind: BandKind, name: &str, from: i64, until: Option<i64>) -> Band {
+    let at = |millis| started_at() + SignedDuration::from_millis(millis);
+    Band {
+        kind,
+        name: name.to_owned(),
+        node: None,
+        from: at(from),
+        until: until.map(at),
+        note: None,
+    }
+}
+
+#[test]
+fn a_loss_falls_into_the_step_that_was_under_way() {
+    let bands = [
+        band(BandKind::Step, "renewals under traffic", 1_000, None),
+        band(BandKind::Runner, "after issued", 9_000, Some(10_100)),
+        band(BandKind::Runner, "after rolled out", 10_100, Some(11_000)),
+        band(BandKind::Fault, "node-3 is cut off", 10_050, Some(10_200)),
+    ];
+    let outcomes = [500, 10_090, 10_150, 12_000]
+        .map(|at| lost("new", "node-2", at, LossClass::Refused))
+        .into();
+    let attribution = attribute_during(&record(outcomes), &replacement(), &bands);
+    let steps: Vec<_> = attribution
+        .losses
+        .iter()
+        .map(|loss| loss.step().map(|step| &*step.name))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            None,
+            Some("after issued"),
+            Some("after rolled out"),
+            Some("renewals under traffic")
+        ]
+    );
+    let during = attribution.losses[2].during.iter();
+    let names: Vec<_> = during.map(|band| &*band.name).collect();
+    let all = [
+        "after rolled out",
+        "node-3 is cut off",
+        "renewals under traffic",
+    ];
+    assert_eq!(names, all);
+    insta::assert_snapshot!(attribution.groups[1].to_string(), @r#"2 refused at node-2 (new 2): 0.03–0.09 s after "stopped" of 0123456789abcdef0123456789abcdef; then, at 0.44 s, "started" of fedcba9876543210fedcba9876543210; during "after issued" 1, "after rolled out" 1"#);
+}
+
+#[test]
+fn a_reloaded_replica_is_known_by_the_task_in_its_answer() {
+    let timeline = [moment(1_000, "node-3", OLD, "signal 1")];
+    // Behind a mesh: it was node-1 that was asked.
+    let mut outcome = lost("keep-alive", "node-1", 1_020, LossClass::StaleKeepAlive);
+    outcome.replica = Some(format!("node-3 {OLD}").into());
+    let attribution = attribute(&record(vec![outcome]), &timeline);
+    let cause = attribution.losses[0].cause.as_ref();
+    assert_eq!(cause.map(|cause| &*cause.node), Some("node-3"));
+    assert_eq!(attribution.losses[0].replica.as_deref(), Some(OLD));
 }

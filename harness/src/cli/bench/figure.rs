@@ -1,0 +1,118 @@
+//! One measured thing.
+
+use serde::Serialize;
+
+/// One measured thing: every value, and what it must not exceed.
+#[derive(Debug, Serialize)]
+pub(super) struct Figure {
+    pub(super) what: String,
+    pub(super) unit: &'static str,
+    pub(super) values: Vec<f64>,
+    pub(super) limit: Option<f64>,
+    /// Of so many requests sent meanwhile, so many were lost.
+    pub(super) lost: Option<Lost>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Lost {
+    pub(super) lost: usize,
+    pub(super) sent: usize,
+}
+
+impl Figure {
+    /// Something that took time.
+    pub(super) fn seconds(what: impl Into<String>, values: Vec<f64>, limit: Option<f64>) -> Self {
+        Self {
+            what: what.into(),
+            unit: "s",
+            values,
+            limit,
+            lost: None,
+        }
+    }
+
+    fn least(&self) -> f64 {
+        self.values.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    fn most(&self) -> f64 {
+        self.values.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// Whether there is a value, and none is above the limit.
+    pub(super) fn met(&self) -> bool {
+        !self.values.is_empty() && self.limit.is_none_or(|limit| self.most() <= limit)
+    }
+
+    fn row(&self) -> String {
+        let Self { what, unit, .. } = self;
+        let limit = self
+            .limit
+            .map_or_else(|| "-".to_owned(), |limit| format!("{limit:.0} {unit}"));
+        let lost = self.lost.map_or_else(
+            || "-".to_owned(),
+            |Lost { lost, sent }| format!("{lost} of {sent}"),
+        );
+        let value = |value: f64| format!("{value:.1} {unit}");
+        let row = format!(
+            "{what:<44}  {:>3}  {:>10}  {:>10}  {limit:>9}  {lost:>14}  {}",
+            self.values.len(),
+            value(self.least()),
+            value(self.most()),
+            if self.met() { "" } else { "NOT MET" },
+        );
+        row.trim_end().to_owned()
+    }
+}
+
+pub(super) fn table(figures: &[Figure]) -> String {
+    let head = format!(
+        "{:<44}  {:>3}  {:>10}  {:>10}  {:>9}  {:>14}",
+        "", "n", "least", "most", "at most", "lost of sent"
+    );
+    let rows = figures.iter().map(Figure::row);
+    std::iter::once(head)
+        .chain(rows)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_met_by_every_value_or_not_at_all() {
+        let figure = |values: &[f64]| Figure::seconds("a start", values.to_vec(), Some(12.0));
+        assert!(figure(&[3.0, 12.0]).met());
+        assert!(!figure(&[3.0, 12.1]).met());
+        assert!(!figure(&[]).met(), "what was not measured is not met");
+    }
+
+    #[test]
+    fn a_table_says_what_was_not_met() {
+        let mut rollout = Figure::seconds("rollout", vec![2.0, 2.5], None);
+        rollout.lost = Some(Lost {
+            lost: 0,
+            sent: 1000,
+        });
+        let start = Figure::seconds("start", vec![13.0], Some(12.0));
+        let table = table(&[rollout, start]);
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .map(|line| {
+                line.split("  ")
+                    .map(str::trim)
+                    .filter(|cell| !cell.is_empty())
+                    .collect()
+            })
+            .collect();
+        assert_eq!(rows[0], ["n", "least", "most", "at most", "lost of sent"]);
+        assert_eq!(
+            rows[1],
+            ["rollout", "2", "2.0 s", "2.5 s", "-", "0 of 1000"]
+        );
+        let start = ["start", "1", "13.0 s", "13.0 s", "12 s", "-", "NOT MET"];
+        assert_eq!(rows[2], start);
+    }
+}

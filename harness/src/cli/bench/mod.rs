@@ -1,0 +1,109 @@
+//! `rollover-lab bench`: the figures, measured side by side in one run.
+
+mod figure;
+mod images;
+mod rollouts;
+mod starts;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::progress::Progress;
+use super::{CouldNot, Verdict, print};
+use figure::Figure;
+use rollover_lab::lab::{Lab, Stage};
+use rollover_lab::volume::Volume;
+use starts::Start;
+
+#[derive(Args, Debug)]
+pub(super) struct Bench {
+    /// How many renewals by signal; with 0 no stack is deployed, and only the
+    /// starts of labs are measured
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    times: u32,
+
+    /// How many labs are started with each volume
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    starts: u32,
+
+    /// A volume to start labs with; may be given several times
+    #[arg(long = "volume", value_name = "VOLUME", default_values = ["bind", "gluster"])]
+    volumes: Vec<Volume>,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+struct Measured {
+    figures: Vec<Figure>,
+    starts: Vec<Start>,
+}
+
+impl Bench {
+    pub(super) async fn run(self) -> Result<Verdict, CouldNot> {
+        let progress = Progress::new();
+        // Whatever is built and pushed for the first time is not warm.
+        let cold = progress.step("a lab comes up, to warm up", Lab::builder().start());
+        cold.await?.stop().await?;
+
+        let mut measured = Measured {
+            figures: Vec::new(),
+            starts: Vec::new(),
+        };
+        for volume in &self.volumes {
+            let starts = starts::measure(&progress, volume, self.starts).await?;
+            measured.figures.push(starts::figure(volume, &starts));
+            measured.starts.extend(starts);
+        }
+        if self.times > 0 {
+            let figures = rollouts::measure(&progress, self.times).await?;
+            measured.figures.extend(figures);
+        }
+        print(&if self.json {
+            serde_json::to_string_pretty(&measured)?
+        } else {
+            measured.told()
+        });
+        Ok(if measured.figures.iter().all(Figure::met) {
+            Verdict::Passed
+        } else {
+            Verdict::Failed
+        })
+    }
+}
+
+impl Measured {
+    fn told(&self) -> String {
+        let mut text = figure::table(&self.figures);
+        for volume in volumes(&self.starts) {
+            let mut of_volume = self.starts.iter().filter(|start| start.volume == volume);
+            let longest = of_volume
+                .by_ref()
+                .max_by(|a, b| a.seconds.total_cmp(&b.seconds));
+            if let Some(longest) = longest {
+                text += &format!("\n\nwhere the time went, {volume}, the longest start");
+                text += &stages(&longest.stages);
+            }
+        }
+        text
+    }
+}
+
+fn volumes(starts: &[Start]) -> Vec<&str> {
+    let mut volumes: Vec<&str> = starts.iter().map(|start| start.volume.as_str()).collect();
+    volumes.dedup();
+    volumes
+}
+
+fn stages(stages: &[Stage]) -> String {
+    let line = |stage: &Stage| {
+        format!(
+            "\n  {:<26}{:>5.1} s from {:>4.1} s",
+            stage.name, stage.took, stage.from
+        )
+    };
+    stages.iter().map(line).collect()
+}

@@ -1,0 +1,203 @@
+//! `rollover-lab run`: plays scenarios, and says what was found.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::access::Access;
+use super::demo::StrategyName;
+use super::progress::Progress;
+use super::{CouldNot, Verdict, print};
+use rollover_lab::lab::Lab;
+use rollover_lab::report::{self, Run as Played};
+use rollover_lab::scenario::{ALL, Labs, Overrides, Scenario, all, find, play};
+use rollover_lab::volume::Volume;
+
+/// Some scenarios, or all.
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    /// The scenarios to play; none named: those that every test run plays
+    #[arg(value_name = "SCENARIO")]
+    names: Vec<String>,
+
+    /// With none named: those too that take long
+    #[arg(long)]
+    full: bool,
+
+    /// List the scenarios, what each shows and how its control is made wrong
+    #[arg(long)]
+    list: bool,
+
+    /// Play the controls, each of which must turn red
+    #[arg(long)]
+    control: bool,
+
+    /// Where to write report.html, report.json and junit.xml
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+
+    /// Leave the last lab up, and say how to get at it
+    #[arg(long)]
+    keep: bool,
+
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// What shall be different from a scenario's own parameters.
+#[derive(Args, Debug)]
+struct Wanted {
+    /// Nodes of the lab
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    nodes: Option<u8>,
+
+    /// Replicas of the load balancer, at most one on each node
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    replicas: Option<u8>,
+
+    /// Requests a second in each lane
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+
+    /// The volume that the nodes mount
+    #[arg(long)]
+    volume: Option<Volume>,
+
+    /// How certificates reach the replicas
+    #[arg(long, value_enum)]
+    strategy: Option<StrategyName>,
+
+    /// Renewals in a row, where a scenario has more than one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    renewals: Option<u32>,
+
+    /// How long a scenario goes on that has no end of its own
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: Option<u64>,
+
+    /// What chance is made of: the same seed, the same choices
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Wanted {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            nodes: self.nodes,
+            replicas: self.replicas,
+            rate: self.rate,
+            volume: self.volume.clone(),
+            strategy: self.strategy.map(Into::into),
+            renewals: self.renewals,
+            length: self
+                .minutes
+                .map(|minutes| Duration::from_secs(minutes * 60)),
+            seed: self.seed,
+        }
+    }
+}
+
+impl Run {
+    pub(super) async fn run(self) -> Result<Verdict, CouldNot> {
+        let named: Result<Vec<_>, _> = self.names.iter().map(|name| find(name)).collect();
+        let scenarios: Vec<&Scenario> = match named? {
+            named if named.is_empty() && (self.full || self.list) => all().collect(),
+            named if named.is_empty() => ALL.iter().collect(),
+            named => named,
+        };
+        if self.list {
+            print(&list(&scenarios));
+            return Ok(Verdict::Passed);
+        }
+        let progress = Progress::new();
+        let mut labs = Labs::default();
+        let mut played = Vec::new();
+        for scenario in scenarios {
+            played.push(self.one(&progress, &mut labs, scenario).await?);
+        }
+        let kept = match labs.take() {
+            Some(lab) if self.keep => {
+                let access = Access::to(&lab);
+                lab.detach()?;
+                Some(access.told())
+            }
+            Some(lab) => {
+                progress.step("the lab is taken down", lab.stop()).await?;
+                None
+            }
+            None => None,
+        };
+        if let Some(directory) = &self.report {
+            report::write(directory, &played)?;
+        }
+        print(&summary(&played, self.report.as_deref()));
+        if let Some(access) = kept {
+            print(&format!("\n{access}"));
+        }
+        Ok(if played.iter().all(Played::is_as_it_must_be) {
+            Verdict::Passed
+        } else {
+            Verdict::Failed
+        })
+    }
+
+    async fn one(
+        &self,
+        progress: &Progress,
+        labs: &mut Labs,
+        scenario: &Scenario,
+    ) -> Result<Played, CouldNot> {
+        let parameters = self.wanted.overrides().over((scenario.parameters)());
+        let lab = progress
+            .step("a lab is up", labs.lab(&parameters.shape()))
+            .await?;
+        let what = if self.control {
+            format!("{} (control)", scenario.name)
+        } else {
+            scenario.name.to_owned()
+        };
+        let run = progress
+            .judged(
+                &what,
+                play(scenario, self.control, &parameters, lab),
+                Played::is_as_it_must_be,
+            )
+            .await;
+        if !run.is_as_it_must_be() {
+            let bundle = self
+                .bundle_directory(lab)
+                .join(scenario.name.replace('/', "-"));
+            let what = format!("what may explain it is written to {}", bundle.display());
+            progress.step(&what, lab.bundle(&bundle)).await?;
+        }
+        Ok(run)
+    }
+
+    /// Beside the report, or where temporary files go.
+    fn bundle_directory(&self, lab: &Lab) -> PathBuf {
+        match &self.report {
+            Some(directory) => directory.join("bundle"),
+            None => std::env::temp_dir().join(format!("rollover-bundle-{}", lab.run())),
+        }
+    }
+}
+
+fn list(scenarios: &[&Scenario]) -> String {
+    let told = scenarios.iter().map(|scenario| {
+        let control = &scenario.control;
+        format!(
+            "{}\n    {}\n    control: {} ({})",
+            scenario.name, scenario.about, control.wrong, control.found_by
+        )
+    });
+    told.collect::<Vec<_>>().join("\n")
+}
+
+fn summary(played: &[Played], report: Option<&Path>) -> String {
+    let mut text: String = played.iter().map(Played::to_string).collect();
+    if let Some(directory) = report {
+        text += &format!("the report: {}\n", directory.join("report.html").display());
+    }
+    text.trim_end().to_owned()
+}

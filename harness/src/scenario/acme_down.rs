@@ -1,0 +1,95 @@
+//! The authority cannot be reached; then it cannot validate.
+
+use std::net::Ipv4Addr;
+
+use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::lab::Node;
+use crate::site::{Once, Site, SiteError};
+
+/// A renewal that cannot be had touches nothing, says why, and is made up for.
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "acme-down",
+    about: "The authority cannot be reached, then cannot validate: nothing is touched, traffic is \
+            unharmed, the error names certificate, step and cause, and the next run recovers.",
+    control: Control {
+        wrong: "the authority can be reached",
+        found_by: Kind::Accepted,
+    },
+    parameters: Parameters::default,
+    play: |stage| Box::pin(play(stage)),
+};
+
+const RENEWAL: &str = "certificate example.org: renew with certbot";
+
+async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
+    let site = stage.site().await?;
+    let before = site.seen().await?;
+    let _due = site.make_due()?;
+    let traffic = stage.traffic(&site).await?;
+
+    let down = unreachable(stage, &site).await?;
+    failed_with(stage, &down, &[RENEWAL, "No route to host"]);
+    if !stage.is_control() {
+        stage.untouched(&site, &before).await?;
+        let refused = invalid(stage, &site).await?;
+        failed_with(stage, &refused, &[RENEWAL, "challenges have failed"]);
+        stage.untouched(&site, &before).await?;
+        recovers(stage, &site).await?;
+    }
+    stage.nothing_lost(traffic.stop().await?);
+    Ok(())
+}
+
+/// A run while certbot, which is where the runner is, cannot reach the authority.
+async fn unreachable(stage: &Stage<'_>, site: &Site<'_>) -> Result<Once, SiteError> {
+    let _step = stage.step("the authority cannot be reached");
+    let manager = stage.lab().manager();
+    let acme = stage.lab().acme().address();
+    if !stage.is_control() {
+        manager.cut_off_from(acme).await?;
+    }
+    let once = site.once(&[]).await;
+    if !stage.is_control() {
+        manager.reconnect_to(acme).await?;
+    }
+    once
+}
+
+/// A run while the site's name leads elsewhere.
+async fn invalid(stage: &Stage<'_>, site: &Site<'_>) -> Result<Once, SiteError> {
+    let _step = stage.step("the authority cannot validate");
+    let (lab, domain) = (stage.lab(), &site.options().domain);
+    let nowhere = [Ipv4Addr::LOCALHOST];
+    lab.acme().set_addresses(domain, &nowhere).await?;
+    let once = site.once(&[]).await;
+    let nodes: Vec<_> = lab.nodes().iter().map(Node::address).collect();
+    lab.acme().set_addresses(domain, &nodes).await?;
+    once
+}
+
+fn failed_with(stage: &Stage<'_>, once: &Once, expected: &[&str]) {
+    stage.check(once.output.code == 1, Kind::Accepted, || {
+        format!("expected exit code 1, found {once}")
+    });
+    let errors = once.errors().join("\n");
+    for part in expected {
+        stage.check(errors.contains(part), Kind::Unclear, || {
+            format!("expected an error with {part:?}, found: {errors}")
+        });
+    }
+}
+
+async fn recovers(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let _step = stage.step("the next run recovers");
+    let before = site.seen().await?;
+    site.once(&[]).await?.succeeded()?;
+    let after = site.seen().await?;
+    stage.one_certificate(&after);
+    for (before, after) in before.iter().zip(&after) {
+        let renewed = before.fingerprint != after.fingerprint;
+        stage.check(renewed && before.task == after.task, Kind::Stale, || {
+            format!("expected another certificate in the same task, found {before:?}, {after:?}")
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! A stack with everything wrong, as `rollover check` finds it.
+
+use std::time::Duration;
+
+use super::changed_stack::Beside;
+use super::check_clean::{LOAD_BALANCER, expect};
+use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::site::{Site, SiteError};
+
+/// What is wrong is found by its code, and nothing else is.
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "check/bad",
+    about: "rollover check finds each fault of a stack full of them by its code, no other, and \
+            nothing in the sound service beside it.",
+    control: Control {
+        wrong: "one of the faults is mended (nginx is stopped by SIGQUIT)",
+        found_by: Kind::Preflight,
+    },
+    parameters: Parameters::default,
+    play: |stage| Box::pin(play(stage)),
+};
+
+const STACK: &str = "bad";
+const FAULTS: [(&str, &[&str]); 3] = [
+    (
+        "bad_one",
+        &[
+            "RO102", "RO104", "RO201", "RO202", "RO205", "RO206", "RO302", "RO401", "RO502",
+        ],
+    ),
+    ("bad_three", &["RO001", "RO101", "RO203", "RO204", "RO302"]),
+    (
+        "bad_two",
+        &[
+            "RO103", "RO105", "RO106", "RO107", "RO203", "RO204", "RO301", "RO302",
+        ],
+    ),
+];
+/// Images are there already, and nothing of it is slow.
+const TO_START: Duration = Duration::from_secs(120);
+
+async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
+    let site = stage.site().await?;
+    let looked = look(stage, &site).await;
+    stage.lab().remove_stack(STACK).await?;
+    looked
+}
+
+async fn look(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let control = stage.is_control();
+    let stack = &site.options().stack;
+    let file = if control {
+        Beside::write(stack, ".check-bad.yml", |_| mended())?
+    } else {
+        Beside::write(stack, ".check-bad.yml", |_| BAD.to_owned())?
+    };
+    let image = ("LOADBALANCER_IMAGE", "registry:5000/loadbalancer:latest");
+    stage.lab().deploy(file.path(), STACK, &[image]).await?;
+    for (service, _) in FAULTS {
+        stage.lab().service(service).converged(TO_START).await?;
+    }
+    let check = site.check().await?;
+    for (service, codes) in FAULTS {
+        expect(stage, &check, service, codes);
+    }
+    expect(stage, &check, LOAD_BALANCER, &[]);
+    let code = check.output.code;
+    stage.check(code == 1, Kind::Preflight, || {
+        format!("expected exit code 1, found {code}")
+    });
+    Ok(())
+}
+
+const BAD: &str = include_str!("check_bad.yml");
+
+fn mended() -> String {
+    BAD.replacen("stop_signal: SIGTERM", "stop_signal: SIGQUIT", 1)
+}

@@ -1,0 +1,124 @@
+//! One `docker stack deploy` into an empty swarm.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::lab::wait::until;
+use crate::site::{Site, SiteError, told};
+
+/// From an empty swarm to certificates of the authority on every replica.
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "first-deploy",
+    about: "One docker stack deploy into an empty swarm comes up by itself: \
+            every replica serves a certificate of the authority, and the site answers.",
+    control: Control {
+        wrong: "the site's name leads nowhere, so the authority cannot validate it",
+        found_by: Kind::Stuck,
+    },
+    parameters: Parameters::default,
+    play: |stage| Box::pin(play(stage)),
+};
+
+/// From an empty swarm: images to pull, a placeholder, an order, a rollout.
+const TO_SERVE: Duration = Duration::from_secs(180);
+/// The longest lag of a volume, and then some.
+const TO_SEE: Duration = Duration::from_secs(60);
+/// Longer than it takes where the name leads to the site.
+const CONTROLS: Duration = Duration::from_secs(40);
+
+async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
+    empty(stage).await?;
+    let step = stage.step("from an empty swarm to served certificates");
+    let site = stage.deploy(stage.options()?).await?;
+    if stage.is_control() {
+        let domain = &site.options().domain;
+        let acme = stage.lab().acme();
+        acme.set_addresses(domain, &[Ipv4Addr::LOCALHOST]).await?;
+    }
+    let served = site
+        .serving_within(stage.patience(TO_SERVE, CONTROLS))
+        .await?;
+    drop(step);
+    let replicas = usize::from(stage.parameters().replicas);
+    stage.check(served.len() == replicas, Kind::Stale, || {
+        format!(
+            "expected {replicas} replicas to serve, found {}",
+            told(&served)
+        )
+    });
+    let issued = stage.one_certificate(&served).unwrap_or_default();
+    logged(
+        stage,
+        &site,
+        &["publishing a placeholder", &issued_line(&issued)],
+    )
+    .await?;
+    answers_as_a_site(stage, &site).await
+}
+
+fn issued_line(fingerprint: &str) -> String {
+    format!("issued {}", fingerprint.get(..12).unwrap_or(fingerprint))
+}
+
+async fn logged(stage: &Stage<'_>, site: &Site<'_>, expected: &[&str]) -> Result<(), SiteError> {
+    let log = site.runner().logs().await?;
+    for line in expected {
+        stage.check(log.contains(line), Kind::Unclear, || {
+            format!("expected the runner to log {line:?}, found:\n{log}")
+        });
+    }
+    Ok(())
+}
+
+/// The swarm and its volume as if nothing had ever been deployed.
+pub(super) async fn empty(stage: &Stage<'_>) -> Result<(), SiteError> {
+    let _step = stage.step("the swarm is emptied");
+    let lab = stage.lab();
+    if lab.service("patch_loadbalancer").exists().await? {
+        lab.remove_stack("patch").await?;
+    }
+    for name in ["live", "archive", "renewal", "accounts", "webroot"] {
+        lab.volume().certificates().remove(name)?;
+    }
+    // A node that sees late what is gone would have its replica serve it.
+    let what = "every node see a volume without certificates";
+    let seen = until(what, TO_SEE, async || {
+        for node in lab.nodes() {
+            let there = lab.volume().seen_by(node).exists("live");
+            if there.map_err(|error| error.to_string())? {
+                return Err(format!("{} sees some", node.name()));
+            }
+        }
+        Ok(())
+    });
+    Ok(seen.await?)
+}
+
+/// The stack is a site: pages by nginx and PHP, HTTP led to HTTPS.
+async fn answers_as_a_site(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let pages: [(&[&str], &str); 3] = [
+        (&["https://localhost/"], "from web replica"),
+        (&["https://localhost/index.php"], "php replica"),
+        (
+            &[
+                "-o/dev/null",
+                "-w%{http_code} %{redirect_url}",
+                "http://localhost/a",
+            ],
+            "301 https://localhost/a",
+        ),
+    ];
+    let replicas = site.load_balancer().running().await?;
+    for replica in replicas.iter().take(1) {
+        for (arguments, expected) in pages {
+            let answer = replica
+                .exec(&[&["curl", "-ksS"], arguments].concat())
+                .await?;
+            stage.check(answer.stdout.contains(expected), Kind::Stale, || {
+                format!("expected {expected:?} from {arguments:?}, found {answer}")
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Nothing is due.
+
+use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::site::{Site, SiteError};
+
+/// Where nothing is due, nothing is touched.
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "nothing-due",
+    about: "Where nothing is due, nothing is touched: the same tasks, no job, exit code 0.",
+    control: Control {
+        wrong: "the certificate is due",
+        found_by: Kind::Touched,
+    },
+    parameters: Parameters::default,
+    play: |stage| Box::pin(play(stage)),
+};
+
+/// The job by which a rollout by signal is done.
+pub(super) const SIGNAL_JOB: &str = "rollover-signal-patch_loadbalancer";
+
+async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
+    let site = stage.site().await?;
+    let before = site.seen().await?;
+    let events = stage.lab().timeline().len();
+    let _due = stage.is_control().then(|| site.make_due()).transpose()?;
+
+    let once = site.once(&["--detailed-exit-code"]).await?;
+    stage.check(once.output.code == 0, Kind::Touched, || {
+        format!("expected exit code 0 (nothing to do), found {once}")
+    });
+    stage.check(rolled_out_nothing(&once), Kind::Touched, || {
+        format!("expected no rollout, found {once}")
+    });
+    stage.untouched(&site, &before).await?;
+    no_job(stage, &site, events).await
+}
+
+fn rolled_out_nothing(once: &crate::site::Once) -> bool {
+    once.report.as_ref().is_some_and(|report| {
+        report.rollouts.is_empty()
+            && report
+                .certificates
+                .iter()
+                .all(|certificate| certificate.outcome == "not_due")
+    })
+}
+
+/// No job is there, and none ran since.
+async fn no_job(stage: &Stage<'_>, site: &Site<'_>, since: usize) -> Result<(), SiteError> {
+    let there = site.lab().service(SIGNAL_JOB).exists().await?;
+    let timeline = site.lab().timeline();
+    let ran = timeline[since.min(timeline.len())..]
+        .iter()
+        .any(|event| event.service.as_deref() == Some(SIGNAL_JOB));
+    stage.check(!there && !ran, Kind::Touched, || {
+        format!("expected no job {SIGNAL_JOB}, found that one ran")
+    });
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! What a scenario is played with.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Shape;
+use crate::acme::Acme;
+use crate::site::{Load, Strategy};
+use crate::volume::Volume;
+
+/// What a scenario is played with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameters {
+    /// Nodes of the lab.
+    pub nodes: u8,
+    /// How many of them are managers.
+    pub managers: u8,
+    /// Replicas of the load balancer, at most one on each node.
+    pub replicas: u8,
+    /// Requests a second in each lane.
+    pub rate: u32,
+    /// So many requests at least, where a renewal is what is played.
+    pub requests: u64,
+    /// The volume that the nodes mount.
+    pub volume: Volume,
+    /// How certificates reach the replicas.
+    pub strategy: Strategy,
+    /// How many renewals in a row, where there is more than one.
+    pub renewals: u32,
+    /// How long a scenario without an end of its own goes on.
+    pub length: Duration,
+    /// Images that the nodes can have beside those of the stack.
+    pub images: Vec<&'static str>,
+    /// What chance is made of: the same seed, the same choices.
+    pub seed: u64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            nodes: 3,
+            managers: 1,
+            replicas: 3,
+            rate: 100,
+            requests: 0,
+            volume: Volume::default(),
+            strategy: Strategy::Signal,
+            renewals: 3,
+            length: Duration::from_secs(60),
+            images: Vec::new(),
+            seed: 1,
+        }
+    }
+}
+
+impl Parameters {
+    /// The lab that it takes.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        Shape {
+            nodes: self.nodes,
+            managers: self.managers,
+            volume: self.volume.clone(),
+            images: self.images.clone(),
+            acme: Acme::default(),
+        }
+    }
+
+    /// The traffic that it takes.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            rate: self.rate,
+            least: self.requests,
+            ..Load::default()
+        }
+    }
+
+    /// Each by its name, as a report shows them.
+    #[must_use]
+    pub fn named(&self) -> BTreeMap<String, String> {
+        let named = [
+            ("nodes", self.nodes.to_string()),
+            ("managers", self.managers.to_string()),
+            ("replicas", self.replicas.to_string()),
+            ("rate", self.rate.to_string()),
+            ("requests", self.requests.to_string()),
+            ("volume", self.volume.to_string()),
+            ("strategy", self.strategy.label().to_owned()),
+            ("engine", "certbot".to_owned()),
+            ("renewals", self.renewals.to_string()),
+            ("length", format!("{} s", self.length.as_secs())),
+            ("seed", self.seed.to_string()),
+        ];
+        named.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+}
+
+/// What a person wants different from a scenario's own parameters.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    /// See [`Parameters::nodes`]; replicas follow, unless they are given too.
+    pub nodes: Option<u8>,
+    /// See [`Parameters::replicas`].
+    pub replicas: Option<u8>,
+    /// See [`Parameters::rate`].
+    pub rate: Option<u32>,
+    /// See [`Parameters::volume`].
+    pub volume: Option<Volume>,
+    /// See [`Parameters::strategy`].
+    pub strategy: Option<Strategy>,
+    /// See [`Parameters::renewals`].
+    pub renewals: Option<u32>,
+    /// See [`Parameters::length`].
+    pub length: Option<Duration>,
+    /// See [`Parameters::seed`].
+    pub seed: Option<u64>,
+}
+
+impl Overrides {
+    /// A scenario's own parameters, with what is wanted different.
+    #[must_use]
+    pub fn over(&self, own: Parameters) -> Parameters {
+        let nodes = self.nodes.unwrap_or(own.nodes);
+        Parameters {
+            nodes,
+            managers: own.managers.min(nodes),
+            replicas: self
+                .replicas
+                .or(self.nodes)
+                .unwrap_or(own.replicas)
+                .min(nodes),
+            rate: self.rate.unwrap_or(own.rate),
+            requests: own.requests,
+            volume: self.volume.clone().unwrap_or(own.volume),
+            strategy: self.strategy.unwrap_or(own.strategy),
+            renewals: self.renewals.unwrap_or(own.renewals),
+            length: self.length.unwrap_or(own.length),
+            images: own.images,
+            seed: self.seed.unwrap_or(own.seed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_follow_the_nodes() {
+        let five = Overrides {
+            nodes: Some(5),
+            ..Overrides::default()
+        };
+        assert_eq!(five.over(Parameters::default()).replicas, 5);
+        let two_of_five = Overrides {
+            replicas: Some(2),
+            ..five
+        };
+        assert_eq!(two_of_five.over(Parameters::default()).replicas, 2);
+    }
+
+    #[test]
+    fn there_is_never_more_than_one_replica_on_a_node() {
+        let one = Overrides {
+            nodes: Some(1),
+            ..Overrides::default()
+        };
+        assert_eq!(one.over(Parameters::default()).replicas, 1);
+    }
+}

@@ -1,0 +1,64 @@
+//! The daemon by itself.
+
+use std::time::Duration;
+
+use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::lab::wait::until;
+use crate::site::{SiteError, SiteOptions, told};
+
+/// Nobody runs a command: `rollover run` renews when its schedule comes round.
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "schedule",
+    about: "Nobody runs a command: the daemon renews when its schedule comes round.",
+    control: Control {
+        wrong: "the schedule comes round once a year",
+        found_by: Kind::Stuck,
+    },
+    parameters: Parameters::default,
+    play: |stage| Box::pin(play(stage)),
+};
+
+/// A minute until the schedule comes round, and the time to renew.
+const DEADLINE: Duration = Duration::from_secs(90);
+/// A minute, and longer than a renewal takes.
+const CONTROLS: Duration = Duration::from_secs(70);
+
+async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
+    let schedule = if stage.is_control() {
+        "0 0 1 1 *"
+    } else {
+        "* * * * *"
+    };
+    let site = stage
+        .site_with(SiteOptions {
+            schedule: schedule.to_owned(),
+            ..stage.options()?
+        })
+        .await?;
+    let before = site.seen().await?;
+    let old = stage.one_certificate(&before).unwrap_or_default();
+    let _due = site.make_due()?;
+    let step = stage.step("the schedule comes round");
+    let deadline = stage.patience(DEADLINE, CONTROLS);
+    let after = until("the daemon renew and roll out", deadline, async || {
+        let served = site.served().await?;
+        if served.iter().any(|serves| serves.fingerprint == old) {
+            return Err(format!("still served: {}", told(&served)));
+        }
+        Ok(served)
+    })
+    .await?;
+    drop(step);
+    stage.one_certificate(&after);
+    let tasks = |served: &[crate::site::Serves]| -> Vec<String> {
+        served.iter().map(|serves| serves.task.clone()).collect()
+    };
+    stage.check(tasks(&before) == tasks(&after), Kind::Touched, || {
+        format!(
+            "expected the same tasks, found {}; then {}",
+            told(&before),
+            told(&after)
+        )
+    });
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Other servers than nginx, by the files that `docs/servers.md` shows.
+
+use std::time::Duration;
+
+use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::lab::{Service, Task};
+use crate::site::{Site, SiteError};
+
+/// A renewal reaches HAProxy and Apache httpd as it reaches nginx.
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "servers",
+    about: "HAProxy and Apache httpd, deployed from the files in docs/servers/, serve a renewed \
+            certificate beside nginx: the runner proves it of each replica, and none is replaced.",
+    control: Control {
+        wrong: "httpd is sent a signal that it ignores",
+        found_by: Kind::Runner,
+    },
+    parameters: || Parameters {
+        images: vec!["haproxy", "httpd"],
+        ..Parameters::default()
+    },
+    play: |stage| Box::pin(play(stage)),
+};
+
+/// A server as `docs/servers/` has it, a stack of its own.
+pub(super) struct Server {
+    /// The stack's name, and its file's.
+    pub(super) stack: &'static str,
+    pub(super) service: &'static str,
+    /// The variable of the stack file that names its image.
+    image: &'static str,
+}
+
+const HAPROXY: Server = Server {
+    stack: "haproxy",
+    service: "haproxy_proxy",
+    image: "HAPROXY_IMAGE",
+};
+pub(super) const HTTPD: Server = Server {
+    stack: "httpd",
+    service: "httpd_web",
+    image: "HTTPD_IMAGE",
+};
+const SERVERS: [Server; 2] = [HAPROXY, HTTPD];
+const TO_START: Duration = Duration::from_secs(120);
+
+async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
+    let site = stage.site().await?;
+    let renewed = renewed(stage, &site).await;
+    for server in SERVERS {
+        stage.lab().remove_stack(server.stack).await?;
+    }
+    renewed
+}
+
+async fn renewed(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let lab = stage.lab();
+    let mut before = Vec::new();
+    for server in &SERVERS {
+        before.push(deploy(site, server).await?);
+    }
+    if stage.is_control() {
+        let deaf = ["--label-add", "rollover.signal=CONT"];
+        lab.service(HTTPD.service).update(&deaf).await?;
+    }
+    let due = site.make_due()?;
+    let once = site.once(&["--signal-timeout", "20s"]).await;
+    drop(due);
+    let report = once?.succeeded()?;
+    let done = report.rollouts.iter().filter(|it| it.outcome == "done");
+    stage.check(done.count() == 3, Kind::Stale, || {
+        format!("expected three services to be rolled out, found {report:?}")
+    });
+    for (server, before) in SERVERS.iter().zip(before) {
+        same_tasks(stage, lab.service(server.service), &before).await?;
+    }
+    Ok(())
+}
+
+async fn same_tasks(
+    stage: &Stage<'_>,
+    service: Service<'_>,
+    before: &[Task],
+) -> Result<(), SiteError> {
+    let ids = |tasks: &[Task]| tasks.iter().map(|task| task.id.clone()).collect::<Vec<_>>();
+    let after = service.running().await?;
+    stage.check(ids(&after) == ids(before), Kind::Touched, || {
+        format!(
+            "expected the same tasks of {}, found {after:?}",
+            service.name()
+        )
+    });
+    Ok(())
+}
+
+/// Deploys a server beside the site, and waits until it runs.
+pub(super) async fn deploy(site: &Site<'_>, server: &Server) -> Result<Vec<Task>, SiteError> {
+    let lab = site.lab();
+    let file = format!("docs/servers/{}.yml", server.stack);
+    let file = site.options().stack.with_file_name(file);
+    let image = format!("registry:5000/{}:latest", server.stack);
+    lab.deploy(&file, server.stack, &[(server.image, &image)])
+        .await?;
+    Ok(lab.service(server.service).converged(TO_START).await?)
+}

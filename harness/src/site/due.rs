@@ -1,0 +1,66 @@
+//! Making a certificate due without waiting for sixty days.
+
+use std::path::{Path, PathBuf};
+
+use super::{Site, SiteError};
+use crate::volume::Files;
+
+/// certbot's own option for how long before the end of a certificate's life a
+/// lineage is due. Longer than any life: due now, and again after each renewal.
+const ALWAYS: &str = "renew_before_expiry = 36500 days\n";
+
+/// While this lives, `certbot renew` finds the site's certificate due.
+#[derive(Debug)]
+pub struct Due {
+    files: Files,
+    configuration: PathBuf,
+}
+
+impl Site<'_> {
+    /// Makes the site's certificate due by an option of certbot's own in its
+    /// lineage, the one that an operator would use for an earlier renewal.
+    ///
+    /// # Errors
+    /// When there is no lineage yet.
+    pub fn make_due(&self) -> Result<Due, SiteError> {
+        let file = format!("{}.conf", self.options().domain);
+        let due = Due {
+            files: self.lab().volume().certificates(),
+            configuration: Path::new("renewal").join(file),
+        };
+        due.edit(|text| format!("{ALWAYS}{}", without(text)))?;
+        Ok(due)
+    }
+}
+
+impl Due {
+    fn edit(&self, change: impl Fn(&str) -> String) -> Result<(), SiteError> {
+        let text = self.files.read_text(&self.configuration)?;
+        Ok(self.files.write(&self.configuration, change(&text))?)
+    }
+}
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        // If it cannot be undone, the next test that expects it to be not due says so.
+        let _ = self.edit(without);
+    }
+}
+
+fn without(text: &str) -> String {
+    let kept = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("renew_before_expiry"));
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_is_taken_away_again() {
+        let text = "# renew_before_expiry = 30 days\nversion = 2.0.0\n[renewalparams]\n";
+        assert_eq!(without(&format!("{ALWAYS}{text}")), text);
+    }
+}

@@ -1,0 +1,29 @@
+//! The stack that a user deploys, deployed in a lab, and what is done with it.
+//!
+//! A [`Site`] is `stack.yml` in a lab. A [`Renewal`] renews its certificate under
+//! traffic and gives an [`Account`]: each replica, old and new fingerprint, when
+//! it changed, what was lost.
+
+mod account;
+mod check;
+mod deploy;
+mod due;
+mod error;
+mod renewal;
+mod runner;
+mod runner_log;
+mod secrets;
+mod status;
+
+pub use account::{Account, Change};
+pub use check::{Check, Checked};
+pub(crate) use deploy::https;
+pub use deploy::{Serves, Site, SiteOptions, Strategy, told};
+pub use due::Due;
+pub use error::SiteError;
+pub(crate) use renewal::moments;
+pub use renewal::{Load, Renewal, TrafficRun};
+pub use runner::{CertificateResult, Once, ReplicaResult, RolloutResult, RunnerReport};
+pub(crate) use runner_log::{lines, steps};
+pub use secrets::CertificateSecret;
+pub use status::{DaemonStatus, ReplicaStatus, RolloutStatus, Status, StatusReport, TargetStatus};

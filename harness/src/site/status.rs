@@ -1,0 +1,109 @@
+//! `rollover status`, asked by `docker exec` as a person would.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Site, SiteError};
+use crate::lab::Output;
+
+/// What `rollover status --json` said and how it ended.
+#[derive(Debug)]
+pub struct Status {
+    /// Exit code, stdout and stderr.
+    pub output: Output,
+    /// What it printed.
+    pub report: StatusReport,
+}
+
+/// The runner's account of how all stands, as far as the lab reads it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StatusReport {
+    /// Whether the daemon answered.
+    pub daemon: DaemonStatus,
+    /// Each target.
+    pub targets: Vec<TargetStatus>,
+    /// Whether every replica serves what is published.
+    pub all_served: bool,
+}
+
+/// Whether the daemon answered.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DaemonStatus {
+    /// `answered` or `silent`.
+    pub daemon: String,
+}
+
+/// One target.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TargetStatus {
+    /// How its rollout stands.
+    pub rollout: RolloutStatus,
+    /// Each replica with each certificate.
+    pub replicas: Vec<ReplicaStatus>,
+}
+
+/// How a rollout stands.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RolloutStatus {
+    /// Such as `in_step` or `waiting`.
+    pub state: String,
+}
+
+/// One replica.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReplicaStatus {
+    /// Its node.
+    pub node: String,
+    /// `serving`, `stale`, `unreachable` or `wrong`.
+    pub standing: String,
+    /// Since when the daemon has seen it stale.
+    pub seen_stale_since: Option<Timestamp>,
+}
+
+impl Site<'_> {
+    /// Runs `rollover status --json` in the runner's container.
+    ///
+    /// # Errors
+    /// When it could not be run, or printed no status.
+    pub async fn status(&self) -> Result<Status, SiteError> {
+        let output = self.rollover(&["status", "--json"]).await?;
+        match serde_json::from_str(&output.stdout) {
+            Ok(report) => Ok(Status { output, report }),
+            Err(error) => Err(SiteError::Runner {
+                command: "status --json".to_owned(),
+                found: format!("expected a status ({error}), found {output}"),
+            }),
+        }
+    }
+}
+
+impl Status {
+    /// Whether every replica of every target has that standing.
+    #[must_use]
+    pub fn all_are(&self, standing: &str) -> bool {
+        let mut replicas = self.replicas();
+        replicas.all(|replica| replica.standing == standing) && self.replicas().next().is_some()
+    }
+
+    /// Whether the rollout of every target is in that state.
+    #[must_use]
+    pub fn rollouts_are(&self, state: &str) -> bool {
+        let mut targets = self.report.targets.iter();
+        targets.all(|target| target.rollout.state == state) && !self.report.targets.is_empty()
+    }
+
+    /// Each replica of each target.
+    pub fn replicas(&self) -> impl Iterator<Item = &ReplicaStatus> {
+        let targets = self.report.targets.iter();
+        targets.flat_map(|target| &target.replicas)
+    }
+}
+
+/// How it ended, and what it said.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.output)
+    }
+}

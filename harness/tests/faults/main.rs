@@ -1,0 +1,165 @@
+//! Every fault in a real lab: it is seen to be broken from outside, it is well
+//! again after its end, and also after a panic while it was in force.
+//!
+//! They share labs, one after the other in each (`cargo test --test faults NAME`);
+//! a lab in which one has failed is taken down, for the next would find it broken.
+
+#![expect(clippy::print_stderr, reason = "a test tells what failed")]
+
+mod cases;
+mod left;
+mod look;
+mod stack;
+mod unsupported;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cases::{Case, cases, on_gluster};
+use libtest_mimic::{Arguments, Failed, Trial};
+use rollover_lab::event::BandKind;
+use rollover_lab::lab::Lab;
+use rollover_lab::lab::wait::until;
+use rollover_lab::volume::Volume;
+use tokio::runtime::Runtime;
+
+/// From the end of a fault until the swarm has every task running again.
+const TO_BE_WELL: Duration = Duration::from_secs(120);
+/// Most of a fault is waiting; more labs would be slow ones on two cores.
+const LABS_AT_ONCE: usize = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(LABS_AT_ONCE);
+    let bench = Arc::new(Bench::new(Volume::Bind));
+    let gluster = Arc::new(Bench::new(Volume::Gluster));
+    let trial = |bench: &Arc<Bench>, case: Case| {
+        let bench = Arc::clone(bench);
+        Trial::test(case.name, move || bench.try_out(&case))
+    };
+    let mut trials = Vec::new();
+    trials.extend(cases().into_iter().map(|case| trial(&bench, case)));
+    trials.extend(on_gluster().into_iter().map(|case| trial(&gluster, case)));
+    trials.push(unsupported::volume_frozen(&bench));
+    trials.push(unsupported::link_late(&bench));
+    trials.push(left::a_paused_task());
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    bench.end();
+    gluster.end();
+    conclusion.exit_code()
+}
+
+/// The labs in which nothing is broken just now.
+struct Bench {
+    volume: Volume,
+    runtime: Runtime,
+    free: Mutex<Vec<Lab>>,
+}
+
+impl Bench {
+    fn new(volume: Volume) -> Self {
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_env("ROLLOVER_LAB_LOG"))
+            .with_writer(std::io::stderr)
+            .try_init();
+        Self {
+            volume,
+            runtime: Runtime::new().expect("a runtime needs no more than threads"),
+            free: Mutex::default(),
+        }
+    }
+
+    fn try_out(&self, case: &Case) -> Result<(), Failed> {
+        self.with_lab(|runtime, lab| {
+            runtime.block_on(ended(case, lab))?;
+            panicked(case, lab)?;
+            runtime.block_on(well(case, lab, "after a panic"))
+        })
+    }
+
+    fn with_lab(
+        &self,
+        test: impl FnOnce(&Runtime, &Lab) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        let free = self.free().pop();
+        let lab = match free {
+            Some(lab) => lab,
+            None => self.runtime.block_on(stack::up(self.volume.clone()))?,
+        };
+        let tested = test(&self.runtime, &lab);
+        match &tested {
+            Ok(()) => self.free().push(lab),
+            Err(_) => self.take_down(lab),
+        }
+        tested
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Lab>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) {
+        for lab in self.free().drain(..) {
+            self.take_down(lab);
+        }
+    }
+
+    fn take_down(&self, lab: Lab) {
+        if let Err(error) = self.runtime.block_on(lab.stop()) {
+            eprintln!("the lab was not taken down: {error}");
+        }
+    }
+}
+
+/// Broken once it is injected, well once it has ended, and written down.
+async fn ended(case: &Case, lab: &Lab) -> Result<(), Failed> {
+    well(case, lab, "before the fault").await?;
+    let fault = (case.fault)(lab);
+    let active = fault.inject(lab).await?;
+    (case.broken)(lab)
+        .await
+        .map_err(|why| format!("not broken: {why}"))?;
+    active.end().await?;
+    well(case, lab, "after the end").await?;
+    let notes = lab.journal().notes();
+    let band = notes.bands.last().ok_or("the fault was not written down")?;
+    let told = (
+        band.kind,
+        band.name.as_str(),
+        band.until.is_some(),
+        &band.note,
+    );
+    if told != (BandKind::Fault, &*fault.to_string(), true, &None) {
+        return Err(format!("written down as {band:?}").into());
+    }
+    Ok(())
+}
+
+/// A test panics in a runtime of its own while the fault is in force.
+fn panicked(case: &Case, lab: &Lab) -> Result<(), Failed> {
+    let test = || {
+        let runtime = Runtime::new().expect("a runtime needs no more than threads");
+        runtime.block_on(async {
+            let fault = (case.fault)(lab);
+            let active = fault.inject(lab).await.expect("it was injected before");
+            (case.broken)(lab).await.expect("it was broken before");
+            std::hint::black_box(&active);
+            // Without the hook, whose backtrace would look like a failure.
+            std::panic::resume_unwind(Box::new(OnPurpose));
+        });
+    };
+    let ended = std::thread::scope(|scope| scope.spawn(test).join());
+    match ended {
+        Err(payload) if payload.is::<OnPurpose>() => Ok(()),
+        other => Err(format!("the test did not panic as it should: {other:?}").into()),
+    }
+}
+
+struct OnPurpose;
+
+async fn well(case: &Case, lab: &Lab, when: &str) -> Result<(), Failed> {
+    let what = format!("all be well {when}");
+    until(what, TO_BE_WELL, async || (case.well)(lab).await).await?;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! What cannot be broken everywhere says so, and why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use rollover_lab::fault::{Active, Fault, SlowLink, VolumeFrozen};
+use rollover_lab::lab::LabError;
+
+use crate::Bench;
+
+/// A shared directory is served by no process that could be stopped.
+pub(crate) fn volume_frozen(bench: &Arc<Bench>) -> Trial {
+    let bench = Arc::clone(bench);
+    Trial::test("volume/frozen-unsupported", move || {
+        bench.with_lab(|runtime, lab| {
+            let frozen = VolumeFrozen::on("node-2");
+            is_unsupported(runtime.block_on(frozen.inject(lab)), "no process serves it")
+        })
+    })
+}
+
+/// Packets are late only where the kernel has netem.
+pub(crate) fn link_late(bench: &Arc<Bench>) -> Trial {
+    let bench = Arc::clone(bench);
+    Trial::test("link/late", move || {
+        bench.with_lab(|runtime, lab| {
+            let late = SlowLink::late("node-3", Duration::from_millis(100));
+            match runtime.block_on(late.inject(lab)) {
+                Ok(active) => Ok(runtime.block_on(active.end())?),
+                failed => is_unsupported(failed, "CONFIG_NET_SCH_NETEM"),
+            }
+        })
+    })
+}
+
+fn is_unsupported(injected: Result<Active, LabError>, because: &str) -> Result<(), Failed> {
+    match injected {
+        Err(LabError::Unsupported { reason, .. }) if reason.contains(because) => Ok(()),
+        other => Err(format!("expected it unsupported ({because}), found {other:?}").into()),
+    }
+}
