@@ -1,6 +1,10 @@
 //! Nothing is due.
 
+use jiff::Timestamp;
+
 use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::clock;
+use crate::lab::What;
 use crate::site::{Site, SiteError};
 
 /// Where nothing is due, nothing is touched.
@@ -21,7 +25,7 @@ pub(super) const SIGNAL_JOB: &str = "rollover-signal-patch_loadbalancer";
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
     let before = site.seen().await?;
-    let events = stage.lab().timeline().len();
+    let since = clock::now();
     let _due = stage.is_control().then(|| site.make_due()).transpose()?;
 
     let once = site.once(&["--detailed-exit-code"]).await?;
@@ -32,7 +36,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
         format!("expected no rollout, found {once}")
     });
     stage.untouched(&site, &before).await?;
-    no_job(stage, &site, events).await
+    no_job(stage, &site, since).await
 }
 
 fn rolled_out_nothing(once: &crate::site::Once) -> bool {
@@ -45,15 +49,18 @@ fn rolled_out_nothing(once: &crate::site::Once) -> bool {
     })
 }
 
-/// No job is there, and none ran since.
-async fn no_job(stage: &Stage<'_>, site: &Site<'_>, since: usize) -> Result<(), SiteError> {
+/// No job is there, and none was begun since. What is heard late, such as the
+/// end of the job by which the stack came to serve, is told by its own time.
+async fn no_job(stage: &Stage<'_>, site: &Site<'_>, since: Timestamp) -> Result<(), SiteError> {
     let there = site.lab().service(SIGNAL_JOB).exists().await?;
-    let timeline = site.lab().timeline();
-    let ran = timeline[since.min(timeline.len())..]
-        .iter()
-        .any(|event| event.service.as_deref() == Some(SIGNAL_JOB));
-    stage.check(!there && !ran, Kind::Touched, || {
-        format!("expected no job {SIGNAL_JOB}, found that one ran")
+    let begun = site.lab().timeline().into_iter().find(|event| {
+        event.service.as_deref() == Some(SIGNAL_JOB)
+            && event.what == What::Started
+            && event.at >= since
+    });
+    stage.check(!there && begun.is_none(), Kind::Touched, || {
+        let begun = begun.map_or_else(|| "it is there".to_owned(), |event| event.to_string());
+        format!("expected no job {SIGNAL_JOB}, found: {begun}")
     });
     Ok(())
 }
