@@ -17,12 +17,12 @@ use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder,
     KillContainerOptionsBuilder, ListContainersOptionsBuilder,
 };
-use futures_util::TryStreamExt;
 use futures_util::future::join_all;
+use futures_util::{FutureExt, TryStreamExt};
 use tokio::time::Instant;
 
 use self::exec::{Ended, exec};
-use crate::act::rollout::{Order, OrderedCanary, OrderedCertificate};
+use crate::act::rollout::{Order, OrderedCertificate};
 use crate::act::wait::{Seen, TimedOut, until};
 use crate::docker::{describe, is_not_found};
 use crate::model::{Named, Pair, Serving, Tell};
@@ -89,14 +89,21 @@ pub(crate) async fn carry_out(
         Some((name.clone(), task.clone(), id))
     });
     let end = Instant::now() + Duration::from_secs(order.patience);
-    let work = meant.map(|(name, task, id)| async move {
-        let waits_for = order.canary.as_ref().filter(|canary| canary.task != task);
-        let result = match tell(docker, &id, order, waits_for, end).await {
-            // Whoever was replaced meanwhile needs no signal.
-            Err(_) if !runs(docker, &id).await => Ok(Done::Gone),
-            result => result,
-        };
-        (name, result)
+    // Looked at by all who wait for it together: each by itself would keep the
+    // canary busy with questions.
+    let canary = canary_proved(order, end).shared();
+    let work = meant.map(|(name, task, id)| {
+        let first = order.canary.as_ref().is_some_and(|it| it.task == task);
+        let canary = canary.clone();
+        let turn = async move { if first { Ok(()) } else { canary.await } };
+        async move {
+            let result = match tell(docker, &id, order, turn, end).await {
+                // Whoever was replaced meanwhile needs no signal.
+                Err(_) if !runs(docker, &id).await => Ok(Done::Gone),
+                result => result,
+            };
+            (name, result)
+        }
     });
     Ok(join_all(work).await)
 }
@@ -109,12 +116,12 @@ async fn runs(docker: &Docker, container: &str) -> bool {
 }
 
 /// Tells one container to load its certificates anew, once it sees them, its
-/// test has passed, and the canary that it waits for serves them.
+/// test has passed, and its turn has come.
 async fn tell(
     docker: &Docker,
     container: &str,
     order: &Order,
-    canary: Option<&OrderedCanary>,
+    turn: impl Future<Output = Result<(), TimedOut>>,
     end: Instant,
 ) -> Result<Done, AgentError> {
     for certificate in &order.certificates {
@@ -136,9 +143,7 @@ async fn tell(
         let passed = succeeds(docker, container, &order.test, end).await;
         passed.map_err(AgentError::Test)?;
     }
-    if let Some(canary) = canary {
-        proved(canary, &order.certificates, end).await?;
-    }
+    turn.await?;
     match &order.tell {
         Tell::Signal(signal) => kill(docker, container, signal).await?,
         Tell::Exec(command) => {
@@ -149,19 +154,18 @@ async fn tell(
     Ok(Done::Told)
 }
 
-/// Waits until the canary serves every certificate.
-async fn proved(
-    canary: &OrderedCanary,
-    certificates: &[OrderedCertificate],
-    end: Instant,
-) -> Result<(), AgentError> {
+/// Waits until the canary, if there is one, serves every certificate.
+async fn canary_proved(order: &Order, end: Instant) -> Result<(), TimedOut> {
+    let Some(canary) = &order.canary else {
+        return Ok(());
+    };
     let what = format!(
         "not told: {}, which goes first, serves what is published",
         canary.replica
     );
     let patience = end.saturating_duration_since(Instant::now());
     until(what, patience, INTERVAL, async || {
-        for certificate in certificates {
+        for certificate in &order.certificates {
             let question = Question {
                 domain: &certificate.domain,
                 probe: canary.probe,
@@ -177,8 +181,7 @@ async fn proved(
         }
         Seen::Done(())
     })
-    .await?;
-    Ok(())
+    .await
 }
 
 async fn kill(docker: &Docker, container: &str, signal: &str) -> Result<(), AgentError> {

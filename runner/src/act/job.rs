@@ -21,7 +21,7 @@ use tracing::warn;
 
 use crate::config::Settings;
 use crate::docker::{Manager, describe, is_not_found};
-use crate::model::Target;
+use crate::model::{Placement, Platform, Target};
 use crate::observe::own::Own;
 
 /// Where every node's engine listens, and where the agent looks for it.
@@ -256,13 +256,23 @@ fn specification(job: &Job<'_>, image: String, target: &Target, order: &str) -> 
                 condition: Some(TaskSpecRestartPolicyConditionEnum::NONE),
                 ..TaskSpecRestartPolicy::default()
             }),
-            placement: Some(TaskSpecPlacement {
-                constraints: Some(target.placement.constraints.clone()),
-                ..TaskSpecPlacement::default()
-            }),
+            placement: Some(placement(&target.placement)),
             ..TaskSpec::default()
         }),
         ..ServiceSpec::default()
+    }
+}
+
+/// The nodes on which a target may run, and no other.
+fn placement(target: &Placement) -> TaskSpecPlacement {
+    let platform = |of: &Platform| bollard::models::Platform {
+        architecture: Some(of.architecture.clone()),
+        os: Some(of.os.clone()),
+    };
+    TaskSpecPlacement {
+        constraints: Some(target.constraints.clone()),
+        platforms: Some(target.platforms.iter().map(platform).collect()),
+        ..TaskSpecPlacement::default()
     }
 }
 
@@ -295,5 +305,23 @@ mod tests {
         );
         let long = name(Kind::Signal, &"a-".repeat(40));
         assert!(long.len() <= 63 && !long.ends_with('-'), "{long}");
+    }
+
+    #[test]
+    fn a_job_runs_where_its_target_may_and_nowhere_else() {
+        let target = Placement {
+            constraints: vec!["node.labels.edge == true".to_owned()],
+            platforms: vec![Platform {
+                architecture: "arm64".to_owned(),
+                os: "linux".to_owned(),
+            }],
+        };
+        let job = placement(&target);
+        assert_eq!(job.constraints, Some(target.constraints));
+        let platforms = job.platforms.unwrap_or_default();
+        let words = platforms
+            .iter()
+            .map(|it| (it.architecture.as_deref(), it.os.as_deref()));
+        assert!(words.eq([(Some("arm64"), Some("linux"))]));
     }
 }

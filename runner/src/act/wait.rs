@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// What was waited for did not come in time.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{what}: not within {} s: {last}", deadline.as_secs())]
 pub(crate) struct TimedOut {
     what: String,

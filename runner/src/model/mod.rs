@@ -30,6 +30,6 @@ pub(crate) use schedule::{Schedule, ScheduleError, parse_duration};
 #[cfg(test)]
 pub(crate) use secret::tests as secret_tests;
 pub(crate) use secret::{CERTIFICATE_LABEL, OwnSecret, Part, SecretReference, Version, mounted};
-pub(crate) use target::{CertificateSpec, Pace, Placement, Strategy, Target, Tell};
+pub(crate) use target::{CertificateSpec, Pace, Placement, Platform, Strategy, Target, Tell};
 pub(crate) use update::{Update, UpdateState};
 pub(crate) use window::Window;

@@ -117,4 +117,14 @@ impl fmt::Display for Tell {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Placement {
     pub(crate) constraints: Vec<String>,
+    /// Those that its image is for, as whoever created it has asked the registry;
+    /// empty for any.
+    pub(crate) platforms: Vec<Platform>,
+}
+
+/// What a node's processor and system are, in swarm's words; empty for any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Platform {
+    pub(crate) architecture: String,
+    pub(crate) os: String,
 }

@@ -172,7 +172,7 @@ pub(crate) async fn replicas_of(
     Ok(join_all(views).await)
 }
 
-async fn view_of(replica: Replica, target: &Target, kinds: &Kinds) -> ReplicaView {
+pub(crate) async fn view_of(replica: Replica, target: &Target, kinds: &Kinds) -> ReplicaView {
     let looks = target.certificates.iter().map(|certificate| async {
         let serving = look(&replica, target, certificate, kinds).await;
         (certificate.name.clone(), serving)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::Docker;
-use bollard::models::{HealthConfig, Service};
+use bollard::models::{HealthConfig, Service, TaskSpecPlacement};
 use bollard::query_parameters::{ListNodesOptions, ListServicesOptionsBuilder};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use super::own::Own;
 use super::reach::{Node, WireAttachment, WirePortStatus, reach};
 use super::secrets;
 use crate::docker::{Manager, describe};
-use crate::model::{LabelError, Placement, Replica, Target, Update, parse_target};
+use crate::model::{LabelError, Placement, Platform, Replica, Target, Update, parse_target};
 
 /// Why the swarm could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -111,18 +111,28 @@ pub(super) fn target(service: Service) -> (Option<Target>, Vec<LabelError>) {
             .and_then(|mode| mode.replicated)
             .map(|replicated| replicated.replicas.unwrap_or(1).unsigned_abs()),
         updated_at: timestamp(service.updated_at).unwrap_or_default(),
-        placement: Placement {
-            constraints: spec
-                .task_template
-                .and_then(|template| template.placement)
-                .and_then(|placement| placement.constraints)
-                .unwrap_or_default(),
-        },
+        placement: spec
+            .task_template
+            .and_then(|template| template.placement)
+            .map(placement)
+            .unwrap_or_default(),
         stack: labels.get("com.docker.stack.namespace").cloned(),
         secrets,
         update: None,
     });
     (target, errors)
+}
+
+fn placement(of: TaskSpecPlacement) -> Placement {
+    let platform = |of: bollard::models::Platform| Platform {
+        architecture: of.architecture.unwrap_or_default(),
+        os: of.os.unwrap_or_default(),
+    };
+    let platforms = of.platforms.into_iter().flatten().map(platform);
+    Placement {
+        constraints: of.constraints.unwrap_or_default(),
+        platforms: platforms.collect(),
+    }
 }
 
 /// How the last update of a service stands. As plain JSON, for the models leave

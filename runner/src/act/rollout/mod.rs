@@ -20,7 +20,7 @@ use crate::observe::swarm::SwarmError;
 use crate::preflight::Finding;
 
 pub(crate) use collect::collect_secrets;
-pub(crate) use signal::{Order, OrderedCanary, OrderedCertificate, remove_leftovers};
+pub(crate) use signal::{Order, OrderedCertificate, remove_leftovers};
 pub(crate) use verify::Verified;
 
 /// By which docker knows what belongs to a stack.

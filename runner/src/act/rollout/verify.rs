@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use crate::docker::Manager;
 use crate::model::{CertificateName, Fingerprint, Serving};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
-use crate::observe::{Kinds, ReplicaView, replicas_of};
+use crate::observe::{Kinds, ReplicaView, replicas_of, swarm, view_of};
 
 /// How long to wait between two looks at all replicas.
 pub(super) const INTERVAL: Duration = Duration::from_millis(150);
@@ -75,18 +76,52 @@ impl<'a> Watch<'a> {
 
     /// One look. `Ok(Ok)`: every replica that swarm wants runs and serves what
     /// is expected. `Ok(Err)`: what each of them does instead.
+    ///
+    /// A replica that was proved is not asked again before all are: then once more
+    /// with all others, so that the proof is of one moment.
     pub(super) async fn look(&mut self) -> Result<Result<Verified, String>, SwarmError> {
+        let unproved = self.unproved().await?;
+        self.note_all_served(&unproved);
+        if let Some(account) = account(&unproved, self.step) {
+            return Ok(Err(account));
+        }
         let replicas = self.replicas().await?;
-        for replica in &replicas {
+        self.note_all_served(&replicas);
+        Ok(match account(&replicas, self.step) {
+            None => Ok(self.verified(&replicas)),
+            Some(account) => Err(account),
+        })
+    }
+
+    fn note_all_served(&mut self, replicas: &[ReplicaView]) {
+        for replica in replicas {
             for expected in &self.step.expected {
                 if found(replica, expected).is_ok() {
                     self.note_served(replica, expected);
                 }
             }
         }
-        Ok(match account(&replicas, self.step) {
-            None => Ok(self.verified(&replicas)),
-            Some(account) => Err(account),
+    }
+
+    /// The replicas, of which those that are proved are not asked again.
+    async fn unproved(&self) -> Result<Vec<ReplicaView>, SwarmError> {
+        let Self { step, kinds, .. } = self;
+        let replicas = swarm::replicas(self.manager, &step.target.id, self.own).await?;
+        let views = replicas.into_iter().map(async |replica| {
+            if replica.running && self.is_proved(&replica.task) {
+                let leaf = |it: &Expected| (it.certificate.clone(), Serving::Leaf(it.leaf.clone()));
+                let serving = step.expected.iter().map(leaf).collect();
+                return ReplicaView { replica, serving };
+            }
+            view_of(replica, &step.target, kinds).await
+        });
+        Ok(join_all(views).await)
+    }
+
+    fn is_proved(&self, task: &str) -> bool {
+        self.step.expected.iter().all(|expected| {
+            let key = (expected.certificate.clone(), task.to_owned());
+            self.seen.contains_key(&key)
         })
     }
 
