@@ -1,10 +1,8 @@
 //! Other servers than nginx, by the files that `docs/servers.md` shows.
 
-use std::time::Duration;
-
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::lab::{Service, Task};
-use crate::site::{Site, SiteError};
+use crate::site::{Server, Site, SiteError};
 
 /// A renewal reaches HAProxy and Apache httpd as it reaches nginx.
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -22,27 +20,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     play: |stage| Box::pin(play(stage)),
 };
 
-/// A server as `docs/servers/` has it, a stack of its own.
-pub(super) struct Server {
-    /// The stack's name, and its file's.
-    pub(super) stack: &'static str,
-    pub(super) service: &'static str,
-    /// The variable of the stack file that names its image.
-    image: &'static str,
-}
-
-const HAPROXY: Server = Server {
-    stack: "haproxy",
-    service: "haproxy_proxy",
-    image: "HAPROXY_IMAGE",
-};
-pub(super) const HTTPD: Server = Server {
-    stack: "httpd",
-    service: "httpd_web",
-    image: "HTTPD_IMAGE",
-};
-const SERVERS: [Server; 2] = [HAPROXY, HTTPD];
-const TO_START: Duration = Duration::from_secs(120);
+const SERVERS: [Server; 2] = [Server::HAPROXY, Server::HTTPD];
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
@@ -57,11 +35,11 @@ async fn renewed(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let lab = stage.lab();
     let mut before = Vec::new();
     for server in &SERVERS {
-        before.push(deploy(site, server).await?);
+        before.push(server.deploy(site).await?);
     }
     if stage.is_control() {
         let deaf = ["--label-add", "rollover.signal=CONT"];
-        lab.service(HTTPD.service).update(&deaf).await?;
+        lab.service(Server::HTTPD.service).update(&deaf).await?;
     }
     let due = site.make_due()?;
     let once = site.once(&["--signal-timeout", "20s"]).await;
@@ -91,15 +69,4 @@ async fn same_tasks(
         )
     });
     Ok(())
-}
-
-/// Deploys a server beside the site, and waits until it runs.
-pub(super) async fn deploy(site: &Site<'_>, server: &Server) -> Result<Vec<Task>, SiteError> {
-    let lab = site.lab();
-    let file = format!("docs/servers/{}.yml", server.stack);
-    let file = site.options().stack.with_file_name(file);
-    let image = format!("registry:5000/{}:latest", server.stack);
-    lab.deploy(&file, server.stack, &[(server.image, &image)])
-        .await?;
-    Ok(lab.service(server.service).converged(TO_START).await?)
 }

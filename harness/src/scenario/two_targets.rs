@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::disturbed::HURRY;
-use super::servers::{HTTPD, deploy};
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::fault::{Fault, LabelChanged};
 use crate::lab::wait::until;
-use crate::site::{Site, SiteError};
+use crate::site::{Server, Site, SiteError};
 
 /// What fails at one service holds no other back.
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -26,6 +25,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     play: |stage| Box::pin(play(stage)),
 };
 
+const HTTPD: Server = Server::HTTPD;
 /// The daemon tries again after ten seconds, a minute, five.
 const TO_HEAL: Duration = Duration::from_secs(180);
 const CONTROLS: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 }
 
 async fn one_broken(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
-    deploy(site, &HTTPD).await?;
+    HTTPD.deploy(site).await?;
     let deaf = LabelChanged::of(HTTPD.service, "rollover.signal", "CONT");
     let broken = deaf.inject(stage.lab()).await?;
     let traffic = stage.traffic(site).await?;

@@ -13,6 +13,7 @@ mod renewal;
 mod runner;
 mod runner_log;
 mod secrets;
+mod server;
 mod status;
 
 pub use account::{Account, Change};
@@ -26,4 +27,5 @@ pub use renewal::{Load, Renewal, TrafficRun};
 pub use runner::{CertificateResult, Once, ReplicaResult, RolloutResult, RunnerReport};
 pub(crate) use runner_log::{lines, steps};
 pub use secrets::CertificateSecret;
+pub use server::Server;
 pub use status::{DaemonStatus, ReplicaStatus, RolloutStatus, Status, StatusReport, TargetStatus};

@@ -51,6 +51,8 @@ pub struct RolloutResult {
     pub strategy: Option<String>,
     /// When the last replica was seen to serve what is published.
     pub at: Option<Timestamp>,
+    /// How long it took until then, in seconds.
+    pub seconds: Option<f64>,
     /// Each replica, when it was done.
     #[serde(default)]
     pub replicas: Vec<ReplicaResult>,

@@ -31,6 +31,17 @@ impl Figure {
         }
     }
 
+    /// So many times as much as something else.
+    pub(super) fn times(what: impl Into<String>, ratio: f64, limit: f64) -> Self {
+        Self {
+            what: what.into(),
+            unit: "x",
+            values: vec![ratio],
+            limit: Some(limit),
+            lost: None,
+        }
+    }
+
     fn least(&self) -> f64 {
         self.values.iter().copied().fold(f64::INFINITY, f64::min)
     }
@@ -48,7 +59,7 @@ impl Figure {
         let Self { what, unit, .. } = self;
         let limit = self
             .limit
-            .map_or_else(|| "-".to_owned(), |limit| format!("{limit:.0} {unit}"));
+            .map_or_else(|| "-".to_owned(), |limit| format!("{limit} {unit}"));
         let lost = self.lost.map_or_else(
             || "-".to_owned(),
             |Lost { lost, sent }| format!("{lost} of {sent}"),

@@ -2,10 +2,11 @@
 
 mod figure;
 mod images;
+mod replicas;
 mod rollouts;
 mod starts;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -17,9 +18,12 @@ use starts::Start;
 
 #[derive(Args, Debug)]
 pub(super) struct Bench {
-    /// How many renewals by signal; with 0 no stack is deployed, and only the
-    /// starts of labs are measured
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// What to measure; may be given several times. Default: all
+    #[arg(long, value_name = "PART", value_enum)]
+    only: Vec<Part>,
+
+    /// How many renewals by signal
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
 
     /// How many labs are started with each volume
@@ -33,6 +37,17 @@ pub(super) struct Bench {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+}
+
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// How soon a lab is ready for a deploy.
+    Starts,
+    /// From a new file to the proof that every replica serves it.
+    Rollouts,
+    /// How much longer thirty replicas take than three.
+    Replicas,
 }
 
 /// All that was measured.
@@ -53,13 +68,22 @@ impl Bench {
             figures: Vec::new(),
             starts: Vec::new(),
         };
-        for volume in &self.volumes {
+        let starts_of: &[Volume] = if self.measures(Part::Starts) {
+            &self.volumes
+        } else {
+            &[]
+        };
+        for volume in starts_of {
             let starts = starts::measure(&progress, volume, self.starts).await?;
             measured.figures.push(starts::figure(volume, &starts));
             measured.starts.extend(starts);
         }
-        if self.times > 0 {
+        if self.measures(Part::Rollouts) {
             let figures = rollouts::measure(&progress, self.times).await?;
+            measured.figures.extend(figures);
+        }
+        if self.measures(Part::Replicas) {
+            let figures = replicas::measure(&progress, self.times).await?;
             measured.figures.extend(figures);
         }
         print(&if self.json {
@@ -72,6 +96,12 @@ impl Bench {
         } else {
             Verdict::Failed
         })
+    }
+}
+
+impl Bench {
+    fn measures(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
     }
 }
 

@@ -46,7 +46,7 @@ async fn in_lab(lab: &Lab, progress: &Progress, times: u32) -> Result<Vec<Figure
     let restart = progress.step("a renewal by restart", restart).await?;
     let mut figures = vec![
         Figure::seconds("the stack serves, from an empty swarm", vec![served], None),
-        rollout("new file to all three verified, signal", &signal, Some(5.0)),
+        rollout("new file to all three verified, signal", &signal, Some(3.0)),
         rollout("the same, restart (delay 30 s)", &restart, None),
     ];
     figures.extend(images::figures(lab).await?);

@@ -1,0 +1,80 @@
+//! How long a rollout takes with three replicas, and with thirty.
+
+use super::{CouldNot, Figure, Progress};
+use rollover_lab::lab::Lab;
+use rollover_lab::site::{RunnerReport, Server, Site, SiteOptions};
+
+/// So many replicas on three nodes.
+const FEW: u32 = 3;
+const MANY: u32 = 30;
+/// So much longer may many take than few.
+const AT_MOST: f64 = 1.5;
+
+/// Renews so many times by signal with few and with many replicas of HAProxy,
+/// which needs no port of its node, in one lab.
+pub(super) async fn measure(progress: &Progress, times: u32) -> Result<Vec<Figure>, CouldNot> {
+    let start = Lab::builder().more_images(&[Server::HAPROXY.stack]).start();
+    let what = "a lab comes up for many replicas";
+    let lab = progress.step(what, start).await?;
+    let figures = in_lab(&lab, progress, times).await;
+    progress.step("the lab is taken down", lab.stop()).await?;
+    figures
+}
+
+async fn in_lab(lab: &Lab, progress: &Progress, times: u32) -> Result<Vec<Figure>, CouldNot> {
+    let deployed = async {
+        let site = Site::deploy(lab, SiteOptions::find()?).await?;
+        site.serving().await?;
+        // It answers the challenges, and is not what is measured.
+        let alone = ["--label-rm", "rollover.enable"];
+        Server::HAPROXY.deploy(&site).await?;
+        site.load_balancer().update(&alone).await?;
+        Ok::<_, CouldNot>(site)
+    };
+    let what = "HAProxy is deployed beside the stack";
+    let site = progress.step(what, deployed).await?;
+    let mut seconds = Vec::new();
+    for replicas in [FEW, MANY] {
+        let renewals = renewals(&site, replicas, times);
+        let what = format!("renewals with {replicas} replicas");
+        seconds.push(progress.step(&what, renewals).await?);
+    }
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / f64::from(times);
+    let ratio = mean(&seconds[1]) / mean(&seconds[0]);
+    let mut figures: Vec<Figure> = [FEW, MANY]
+        .into_iter()
+        .zip(seconds)
+        .map(|(replicas, seconds)| {
+            let what = format!("rollout by signal to {replicas} replicas of HAProxy");
+            Figure::seconds(what, seconds, None)
+        })
+        .collect();
+    figures.push(Figure::times(
+        "the many, compared with the few",
+        ratio,
+        AT_MOST,
+    ));
+    Ok(figures)
+}
+
+/// What each rollout took, in seconds.
+async fn renewals(site: &Site<'_>, replicas: u32, times: u32) -> Result<Vec<f64>, CouldNot> {
+    Server::HAPROXY.scale(site, replicas).await?;
+    let _due = site.make_due()?;
+    let mut seconds = Vec::new();
+    for _ in 0..times {
+        let report = site.once(&[]).await?.succeeded()?;
+        seconds.push(took(&report, replicas)?);
+    }
+    Ok(seconds)
+}
+
+fn took(report: &RunnerReport, replicas: u32) -> Result<f64, CouldNot> {
+    let found = match report.rollouts.as_slice() {
+        [only] if only.replicas.len() == replicas as usize => only.seconds,
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        format!("expected one rollout to {replicas} replicas, found {report:?}").into()
+    })
+}

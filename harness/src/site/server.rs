@@ -1,0 +1,62 @@
+//! Other servers than the stack's own, by the files that `docs/servers.md` shows.
+
+use std::time::Duration;
+
+use super::{Site, SiteError};
+use crate::lab::{Service, Task};
+
+const TO_START: Duration = Duration::from_secs(120);
+
+/// A server as `docs/servers/` has it, a stack of its own beside a site. Its image
+/// has the stack's name; a lab that is to run it takes it by
+/// [`more_images`](crate::lab::LabBuilder::more_images).
+#[derive(Debug, Clone, Copy)]
+pub struct Server {
+    /// The stack's name, and its file's.
+    pub stack: &'static str,
+    /// The service's full name.
+    pub service: &'static str,
+    /// The variable of the stack file that names its image.
+    image: &'static str,
+}
+
+impl Server {
+    /// HAProxy.
+    pub const HAPROXY: Self = Self {
+        stack: "haproxy",
+        service: "haproxy_proxy",
+        image: "HAPROXY_IMAGE",
+    };
+    /// Apache httpd.
+    pub const HTTPD: Self = Self {
+        stack: "httpd",
+        service: "httpd_web",
+        image: "HTTPD_IMAGE",
+    };
+
+    /// Deploys it beside the site, and waits until it runs.
+    ///
+    /// # Errors
+    /// What `docker stack deploy` wrote, or what does not run in time.
+    pub async fn deploy(&self, site: &Site<'_>) -> Result<Vec<Task>, SiteError> {
+        let lab = site.lab();
+        let file = format!("docs/servers/{}.yml", self.stack);
+        let file = site.options().stack.with_file_name(file);
+        let image = format!("registry:5000/{}:latest", self.stack);
+        lab.deploy(&file, self.stack, &[(self.image, &image)])
+            .await?;
+        Ok(lab.service(self.service).converged(TO_START).await?)
+    }
+
+    /// Has it so many replicas, and waits until they run.
+    ///
+    /// # Errors
+    /// When they do not in time.
+    pub async fn scale(&self, site: &Site<'_>, replicas: u32) -> Result<Vec<Task>, SiteError> {
+        let service: Service<'_> = site.lab().service(self.service);
+        service
+            .update(&["--replicas", &replicas.to_string()])
+            .await?;
+        Ok(service.converged(TO_START).await?)
+    }
+}
