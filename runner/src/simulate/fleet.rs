@@ -2,8 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::rules::{Profile, Rules};
-use crate::decide::renewal::{Current, Digest, Facts, History, Issued, Order, draw};
+use super::rules::{Profile, Rules, Windows};
+use crate::decide::renewal::{
+    AriAnswer, AriFailure, Current, Digest, Facts, History, Issued, Order, draw,
+};
 use crate::model::Fingerprint;
 
 /// An authority begins a certificate somewhat before it issues it, for clocks
@@ -18,6 +20,8 @@ pub(super) struct Certificate {
     pub(super) profile: usize,
     /// When it is looked at again; what a queue has for another time is old.
     pub(super) look_at: Timestamp,
+    /// What the authority answers to the question when to renew it.
+    pub(super) suggested: Option<AriAnswer>,
     /// It waits for the account's pace.
     pub(super) paced: bool,
     issued: u32,
@@ -37,6 +41,7 @@ pub(super) fn fleet(rules: &Rules, certificates: usize, seed: u64) -> Vec<Certif
         history: History::default(),
         profile: profile_of(&rules.profiles, nth, seed),
         look_at: Timestamp::MIN,
+        suggested: None,
         paced: false,
         issued: 0,
         orders: 0,
@@ -59,19 +64,43 @@ fn profile_of(profiles: &[Profile], nth: usize, seed: u64) -> usize {
 
 impl Certificate {
     /// What is issued at `at`, and lives as its profile says then.
-    pub(super) fn issue(&mut self, nth: usize, profile: &Profile, at: Timestamp) {
+    pub(super) fn issue(
+        &mut self,
+        nth: usize,
+        profile: &Profile,
+        windows: Option<Windows>,
+        at: Timestamp,
+    ) {
         self.issued += 1;
         let fingerprint = Fingerprint::of_der(format!("{nth}/{}", self.issued).as_bytes());
         let order = self.order();
         self.history.issued(at, &order, fingerprint);
         let not_before = at - BACKDATED;
+        let not_after = not_before + profile.life(at) - SignedDuration::from_secs(1);
+        self.suggested = windows.map(|windows| windows.answer(not_before, not_after));
         self.facts.current = Current::Issued(Issued {
             fingerprint,
             names: self.facts.wanted,
             not_before,
-            not_after: not_before + profile.life(at) - SignedDuration::from_secs(1),
+            not_after,
             share: Issued::share_of(fingerprint),
         });
+    }
+
+    /// The authority is asked when to renew it.
+    pub(super) fn ask(&mut self, is_down: bool, at: Timestamp) {
+        let Current::Issued(issued) = &self.facts.current else {
+            return;
+        };
+        let of = issued.fingerprint;
+        match self.suggested {
+            _ if is_down => {
+                let failure = AriFailure::Temporary { retry_after: None };
+                self.history.ari_failed(at, of, failure);
+            }
+            Some(answer) => self.history.ari_answered(at, of, &answer),
+            None => self.history.ari_failed(at, of, AriFailure::LongTerm),
+        }
     }
 
     pub(super) fn issued(&self) -> Option<&Issued> {

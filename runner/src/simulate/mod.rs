@@ -9,6 +9,7 @@ mod fleet;
 mod limit;
 mod outage;
 mod outcome;
+mod queue;
 mod rules;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::limit::Limit;
+use crate::decide::renewal::AriAnswer;
 
 /// All that an authority does, as far as it matters to when one renews.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -227,8 +228,15 @@ impl Profile {
 }
 
 impl Windows {
-    /// The window for a certificate with these dates.
-    pub(crate) fn of(&self, begins: Timestamp, ends: Timestamp) -> (Timestamp, Timestamp) {
+    /// What is answered of a certificate with these dates.
+    pub(super) fn answer(&self, begins: Timestamp, ends: Timestamp) -> AriAnswer {
+        AriAnswer {
+            window: Some(self.of(begins, ends)),
+            retry_after: Some(SignedDuration::from_secs(self.retry_after_seconds.into())),
+        }
+    }
+
+    fn of(&self, begins: Timestamp, ends: Timestamp) -> (Timestamp, Timestamp) {
         let life = ends.duration_since(begins);
         let middle = ends - if life < SHORT { life / 2 } else { life / 3 };
         let half = life.as_secs_f64() * self.length / 2.0;

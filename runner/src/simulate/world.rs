@@ -1,7 +1,6 @@
 //! The virtual clock: a queue of moments at which a certificate is looked at.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,9 +8,10 @@ use super::authority::{Asked, Authority, Reply};
 use super::fleet::{Certificate, fleet};
 use super::outage::Outage;
 use super::outcome::Outcome;
+use super::queue::{Event, Queue};
 use super::rules::Rules;
 use crate::decide::renewal::{
-    AriAnswer, AriFailure, Decision, Facts, Failure, FailureClass, History, Pace, Verdict, WhyHeld,
+    Decision, Facts, Failure, FailureClass, History, Pace, Verdict, WhyHeld, ask_ari_at,
 };
 
 /// Before Let's Encrypt's lives become shorter, so that a year sees them do so.
@@ -37,16 +37,6 @@ pub(crate) struct Simulation {
     pub(crate) policy: Policy,
 }
 
-/// Something that comes at its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    /// The account may order again.
-    Pace,
-    /// The daemon starts anew.
-    Restart,
-    Look(usize),
-}
-
 /// Simulates it to its end.
 ///
 /// # Errors
@@ -54,7 +44,7 @@ enum Event {
 pub(crate) fn simulate(simulation: &Simulation) -> Result<Outcome, serde_json::Error> {
     let mut world = World::new(simulation);
     world.begin();
-    while let Some(Reverse((at, event))) = world.queue.pop() {
+    while let Some((at, event)) = world.queue.pop() {
         if at > world.end {
             break;
         }
@@ -68,7 +58,7 @@ struct World<'a> {
     simulation: &'a Simulation,
     now: Timestamp,
     end: Timestamp,
-    queue: BinaryHeap<Reverse<(Timestamp, Event)>>,
+    queue: Queue,
     certificates: Vec<Certificate>,
     /// Those that wait for the account's pace, first come first served.
     paced: VecDeque<usize>,
@@ -89,7 +79,7 @@ impl<'a> World<'a> {
             simulation,
             now: START,
             end: START + SignedDuration::from_hours(24) * i32_of(simulation.days),
-            queue: BinaryHeap::new(),
+            queue: Queue::new(START),
             certificates: fleet(rules, count, simulation.seed),
             paced: VecDeque::new(),
             calls: false,
@@ -118,14 +108,13 @@ impl<'a> World<'a> {
 
     fn plan_restart(&mut self) {
         if let Some(every) = self.simulation.restart_every {
-            self.queue.push(Reverse((self.now + every, Event::Restart)));
+            self.queue.push(self.now + every, Event::Restart);
         }
     }
 
     fn look_later(&mut self, nth: usize, at: Timestamp) {
         if let Some(certificate) = self.certificates.get_mut(nth) {
-            certificate.look_at = at;
-            self.queue.push(Reverse((at, Event::Look(nth))));
+            certificate.look_at = self.queue.push(at, Event::Look(nth));
         }
     }
 
@@ -169,7 +158,7 @@ impl<'a> World<'a> {
         if !self.calls {
             self.calls = true;
             let at = self.pace.free_at().max(self.now);
-            self.queue.push(Reverse((at, Event::Pace)));
+            self.queue.push(at, Event::Pace);
         }
     }
 
@@ -180,14 +169,9 @@ impl<'a> World<'a> {
         if planned != Some(self.now) {
             return;
         }
+        self.ask(nth);
         let Some(verdict) = self.verdict(nth) else {
             return;
-        };
-        let verdict = if verdict.asks_ari(self.now) {
-            self.ask(nth);
-            self.verdict(nth).unwrap_or(verdict)
-        } else {
-            verdict
         };
         let next = match verdict.decision {
             Decision::Due { counts, .. } => {
@@ -214,11 +198,16 @@ impl<'a> World<'a> {
         ))
     }
 
+    /// Asks the authority for the time of a renewal, if it is to be asked now.
     fn ask(&mut self, nth: usize) {
-        let is_down = is_down(self.simulation, self.now);
-        if let Some(certificate) = self.certificates.get_mut(nth) {
-            ask(certificate, &self.simulation.rules, is_down, self.now);
+        let Some(certificate) = self.certificates.get_mut(nth) else {
+            return;
+        };
+        let at = ask_ari_at(&certificate.facts, &certificate.history, self.now);
+        if at.is_some_and(|at| at <= self.now) {
             self.outcome.ari_questions += 1;
+            let is_down = is_down(self.simulation, self.now);
+            certificate.ask(is_down, self.now);
         }
     }
 
@@ -242,10 +231,7 @@ impl<'a> World<'a> {
         if counts {
             self.pace.ordered(self.now);
         }
-        let replaces = certificate.issued().and_then(|issued| {
-            let windows = rules.ari.as_ref()?;
-            Some(windows.of(issued.not_before, issued.not_after))
-        });
+        let replaces = certificate.suggested.and_then(|answer| answer.window);
         let asked = Asked {
             certificate: nth,
             replaces,
@@ -281,7 +267,8 @@ impl<'a> World<'a> {
             self.outcome.renewed(certificate.profile, left);
         }
         if let Some(profile) = self.simulation.rules.profiles.get(certificate.profile) {
-            certificate.issue(nth, profile, self.now);
+            let ari = self.simulation.rules.ari;
+            certificate.issue(nth, profile, ari, self.now);
         }
     }
 
@@ -313,30 +300,6 @@ impl<'a> World<'a> {
 fn is_down(simulation: &Simulation, now: Timestamp) -> bool {
     let mut outages = simulation.outages.iter();
     outages.any(|outage| outage.covers(START, now))
-}
-
-/// Asks the authority for the time of a renewal.
-fn ask(certificate: &mut Certificate, rules: &Rules, is_down: bool, now: Timestamp) {
-    let Some(issued) = certificate.issued() else {
-        return;
-    };
-    let of = issued.fingerprint;
-    let failure = match rules.ari {
-        Some(windows) if !is_down => {
-            let answer = AriAnswer {
-                window: Some(windows.of(issued.not_before, issued.not_after)),
-                retry_after: Some(SignedDuration::from_secs(
-                    windows.retry_after_seconds.into(),
-                )),
-            };
-            certificate.history.ari_answered(now, of, &answer);
-            return;
-        }
-        Some(_) => AriFailure::Temporary { retry_after: None },
-        None if is_down => AriFailure::Temporary { retry_after: None },
-        None => AriFailure::LongTerm,
-    };
-    certificate.history.ari_failed(now, of, failure);
 }
 
 fn i32_of(days: u32) -> i32 {

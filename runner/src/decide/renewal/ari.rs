@@ -57,20 +57,14 @@ fn is_zero(count: &u32) -> bool {
 }
 
 impl Ari {
-    fn of(certificate: Fingerprint) -> Self {
+    /// Nothing is known yet of `certificate`.
+    pub(super) fn of(certificate: Fingerprint) -> Self {
         Self {
             certificate,
             ask_at: Timestamp::MIN,
             failures: 0,
             window: None,
         }
-    }
-
-    /// What is known of `certificate`, if `known` is about it.
-    pub(super) fn about(known: Option<Self>, certificate: Fingerprint) -> Self {
-        known
-            .filter(|ari| ari.certificate == certificate)
-            .unwrap_or_else(|| Self::of(certificate))
     }
 
     pub(super) fn is_about(&self, certificate: Fingerprint) -> bool {

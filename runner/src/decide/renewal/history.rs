@@ -166,9 +166,7 @@ impl History {
         certificate: Fingerprint,
         answer: &AriAnswer,
     ) {
-        let mut ari = Ari::about(self.ari.take(), certificate);
-        ari.answered(at, answer);
-        self.ari = Some(ari);
+        self.ari_of(certificate).answered(at, answer);
     }
 
     /// Remembers that it gave no answer at `at`.
@@ -178,9 +176,20 @@ impl History {
         certificate: Fingerprint,
         failure: AriFailure,
     ) {
-        let mut ari = Ari::about(self.ari.take(), certificate);
-        ari.failed(at, failure);
-        self.ari = Some(ari);
+        self.ari_of(certificate).failed(at, failure);
+    }
+
+    /// What is known of the renewal of `certificate`; what was known of another is
+    /// forgotten.
+    fn ari_of(&mut self, certificate: Fingerprint) -> &mut Ari {
+        if !self
+            .ari
+            .as_ref()
+            .is_some_and(|ari| ari.is_about(certificate))
+        {
+            self.ari = None;
+        }
+        self.ari.get_or_insert_with(|| Ari::of(certificate))
     }
 
     /// Another authority has other limits, and has refused nothing yet. A

@@ -40,4 +40,4 @@ pub(crate) use draw::{Digest, draw};
 pub(crate) use facts::{Current, Facts, Issued};
 pub(crate) use history::{Failure, FailureClass, History, Order};
 pub(crate) use pace::Pace;
-pub(crate) use verdict::{Decision, Verdict, WhyDue, WhyHeld, verdict};
+pub(crate) use verdict::{Decision, Verdict, WhyDue, WhyHeld, ask_ari_at, verdict};

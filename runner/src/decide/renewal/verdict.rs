@@ -255,8 +255,9 @@ fn is_exempt(facts: &Facts, history: &History, now: Timestamp) -> bool {
     window.is_some_and(|window| window.start <= now && now < window.end)
 }
 
-/// Never for one that has expired, or that was replaced (RFC 9773, section 4.3).
-fn ask_ari_at(facts: &Facts, history: &History, now: Timestamp) -> Option<Timestamp> {
+/// When to ask the authority of the time of the renewal. Never for one that has
+/// expired, or that was replaced (RFC 9773, section 4.3).
+pub(crate) fn ask_ari_at(facts: &Facts, history: &History, now: Timestamp) -> Option<Timestamp> {
     let issued = facts.current.issued()?;
     let replaced = history.last().and_then(|last| last.replaced);
     if issued.not_after <= now || replaced == Some(issued.fingerprint) {
