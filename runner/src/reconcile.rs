@@ -15,11 +15,11 @@ use crate::act::rollout::{
 use crate::act::step::{About, NamedStep};
 use crate::ahead::Ahead;
 use crate::clock::now;
-use crate::config::Settings;
+use crate::config::{Engine, Settings};
 use crate::daemon::{Teller, Work};
 use crate::decide::{
-    Attempted, CertificateStep, Memory, Occasion, Plan, RolloutStep, Step, WhyIssue, all_served,
-    decide, forced_in_vain, forced_rollout,
+    Attempted, CertificateStep, Memory, Occasion, Plan, Policy, RolloutStep, Step, WhyIssue,
+    all_served, decide, forced_in_vain, forced_rollout,
 };
 use crate::docker::Manager;
 use crate::model::{CertificateName, Published, Schedule, Strategy};
@@ -218,6 +218,9 @@ impl Runner {
         let occasion = Occasion {
             schedule: &self.schedule,
             forced,
+            policy: match self.settings.engine {
+                Engine::Certbot => Policy::Engine,
+            },
         };
         decide(snapshot, &self.memory, &occasion, now())
     }
@@ -307,6 +310,7 @@ impl Runner {
             until(self.schedule.next_after(time)),
             until(self.memory.next_retry(time)),
             until(report.opens),
+            until(report.looks_at),
         ]
         .into_iter()
         .flatten()

@@ -24,6 +24,10 @@ pub(crate) struct Report {
     pub(crate) under_way: bool,
     /// When a rollout that waits for its window begins.
     pub(crate) opens: Option<jiff::Timestamp>,
+    /// When a certificate is to be looked at again, where the runner decides when
+    /// it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) looks_at: Option<jiff::Timestamp>,
     /// At the end, every replica that is wanted was seen to serve what is
     /// published, and there is at least one.
     pub(crate) all_served: bool,
@@ -128,6 +132,7 @@ impl Report {
         self.waiting = plan.waiting();
         self.under_way = plan.under_way();
         self.opens = plan.opens();
+        self.looks_at = plan.looks_at();
         self.all_served = all_served;
     }
 

@@ -9,6 +9,7 @@ mod once;
 mod plan;
 mod rollout;
 mod run;
+mod simulate;
 mod start;
 mod status;
 
@@ -43,6 +44,10 @@ enum Command {
     /// Say what would lose requests or fail in the swarm as it is, with the fix:
     /// exit 0 when no error was found, 1 when one was, 2 when it could not look
     Check(check::Check),
+    /// Say what would become of so many certificates in so many days, by the
+    /// runner's own policy and a model of an authority: exit 0 when none expired
+    /// and no limit was hit, 1 otherwise, 2 on wrong usage
+    Simulate(simulate::Simulate),
     /// Carry out an order on this node, inside a job
     #[command(hide = true)]
     Agent(agent::Agent),
@@ -80,6 +85,7 @@ impl Cli {
             Command::Status(status) => status.run().await,
             Command::Rollout(rollout) => rollout.run().await,
             Command::Check(check) => check.run().await,
+            Command::Simulate(simulate) => simulate.run(),
             Command::Agent(agent) => agent.run().await,
         }
     }

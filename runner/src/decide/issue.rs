@@ -124,7 +124,11 @@ fn served<'a>(
 
 /// Whether a challenge can be answered: some replica serves, and none that is
 /// wanted is still on its way, because the authority may ask any of them.
-fn someone_can_answer(snapshot: &Snapshot, name: &CertificateName, now: Timestamp) -> bool {
+pub(super) fn someone_can_answer(
+    snapshot: &Snapshot,
+    name: &CertificateName,
+    now: Timestamp,
+) -> bool {
     let serving = served(snapshot, name).count() as u64;
     let wanted: u64 = targets_of(snapshot, name)
         .map(|view| view.target.desired.unwrap_or(view.replicas.len() as u64))

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::renewal::{History, Pace};
 use super::standing::{Standing, standings};
-use crate::model::{CertificateName, Fingerprint};
+use crate::model::{CertificateName, Fingerprint, Published};
 use crate::observe::Snapshot;
 
 /// How long to wait after the first, second, third failure in a row to obtain
@@ -44,6 +45,16 @@ pub(crate) struct Memory {
     attempts: BTreeMap<Attempted, Attempt>,
     #[serde(with = "pairs")]
     behind: BTreeMap<Behind, Timestamp>,
+    /// Since when files under a certificate's name are no pair.
+    #[serde(default)]
+    broken: BTreeMap<CertificateName, Timestamp>,
+    /// Where the runner decides what is due: what it must know of each
+    /// certificate to do so. It is worth keeping across restarts.
+    #[serde(default)]
+    histories: BTreeMap<CertificateName, History>,
+    /// The pace of the account's orders; worth keeping as well.
+    #[serde(default)]
+    pace: Pace,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,9 +105,52 @@ impl Memory {
         self.attempts.insert(what, attempt);
     }
 
-    /// Remembers which replicas were behind in a look of `at`, and forgets those
-    /// that no longer are.
+    /// What is known of a certificate's orders, if anything is.
+    pub(crate) fn history(&self, name: &CertificateName) -> Option<&History> {
+        self.histories.get(name)
+    }
+
+    /// The history of a certificate, to add to it or to put another in its place.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "no engine that leaves it to the runner is there yet"
+        )
+    )]
+    pub(crate) fn history_mut(&mut self, name: &CertificateName) -> &mut History {
+        self.histories.entry(name.clone()).or_default()
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "no engine that leaves it to the runner is there yet"
+        )
+    )]
+    pub(crate) fn pace_mut(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+
+    /// Since when, in all looks, the files under that name are no pair.
+    pub(crate) fn broken_since(&self, name: &CertificateName) -> Option<Timestamp> {
+        self.broken.get(name).copied()
+    }
+
+    /// Remembers which replicas were behind in a look of `at`, and which files
+    /// were broken, and forgets those that no longer are.
     pub(crate) fn saw(&mut self, snapshot: &Snapshot, at: Timestamp) {
+        let before = std::mem::take(&mut self.broken);
+        let certificates = snapshot.certificates.iter();
+        let broken = certificates.filter(|(_, it)| matches!(it.published, Published::Broken(_)));
+        self.broken = broken
+            .map(|(name, _)| (name.clone(), before.get(name).copied().unwrap_or(at)))
+            .collect();
         let before = std::mem::take(&mut self.behind);
         for view in &snapshot.targets {
             for (replica, name, standing) in standings(snapshot, view, at) {

@@ -4,7 +4,9 @@
 mod hold;
 mod issue;
 mod memory;
+mod own;
 mod plan;
+pub(crate) mod renewal;
 mod rollout;
 mod secret;
 mod standing;
@@ -16,14 +18,14 @@ pub(crate) use memory::{Attempted, Memory};
 #[cfg(test)]
 use plan::WhyNot;
 pub(crate) use plan::{
-    CertificateStep, Expected, Named, Occasion, Plan, Problem, RolloutStep, SecretsStep, Step,
-    WhyIssue,
+    CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep, SecretsStep,
+    Step, WhyIssue,
 };
 pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
 use jiff::Timestamp;
 
-use crate::model::CertificateName;
+use crate::model::{CertificateName, Fingerprint};
 use crate::observe::{CertificateView, Snapshot, TargetView};
 
 /// What to do about `snapshot` at `now`.
@@ -36,8 +38,16 @@ pub(crate) fn decide(
     let mut plan = Plan::default();
     plan.problems
         .extend(snapshot.labels.iter().cloned().map(Problem::Label));
+    let mut pace = memory.pace().clone();
     for (name, certificate) in &snapshot.certificates {
-        let step = issue::step(snapshot, name, certificate, memory, occasion, now);
+        let (step, look_at) = match look(snapshot, name, certificate, memory, occasion, now) {
+            Some(look) => look.step(&mut pace),
+            None => {
+                let step = issue::step(snapshot, name, certificate, memory, occasion, now);
+                (step, None)
+            }
+        };
+        plan.problems.extend(own::problem(name, &step));
         plan.problems
             .extend(issue::problem(snapshot, name, certificate));
         plan.problems
@@ -46,12 +56,58 @@ pub(crate) fn decide(
             name: name.clone(),
             domains: certificate.domains.clone(),
             step,
+            look_at,
         });
     }
     for view in &snapshot.targets {
         rollout::decide(&mut plan, snapshot, view, memory, now);
     }
     plan
+}
+
+/// A look at one certificate by the runner's own policy, if that decides.
+fn look<'a>(
+    snapshot: &'a Snapshot,
+    name: &'a CertificateName,
+    view: &'a CertificateView,
+    memory: &'a Memory,
+    occasion: &'a Occasion<'a>,
+    now: Timestamp,
+) -> Option<own::Look<'a>> {
+    let Policy::Own(authority) = occasion.policy else {
+        return None;
+    };
+    Some(own::Look {
+        snapshot,
+        name,
+        view,
+        memory,
+        occasion,
+        authority,
+        now,
+    })
+}
+
+/// The certificates of which the authority is to be asked now when to renew them
+/// (RFC 9773). The answer goes to [`renewal::History::ari_answered`], or its
+/// failure to [`renewal::History::ari_failed`], before it is decided.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "no engine that can ask is there yet")
+)]
+pub(crate) fn ari_questions(
+    snapshot: &Snapshot,
+    memory: &Memory,
+    occasion: &Occasion<'_>,
+    now: Timestamp,
+) -> Vec<(CertificateName, Fingerprint)> {
+    let certificates = snapshot.certificates.iter();
+    certificates
+        .filter_map(|(name, view)| {
+            let look = look(snapshot, name, view, memory, occasion, now)?;
+            Some((name.clone(), look.ari_question()?))
+        })
+        .collect()
 }
 
 /// What it takes to have every replica of a target told or replaced, as a person

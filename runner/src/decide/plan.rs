@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::hold::Held;
 use super::memory::Attempted;
+use super::renewal::{Digest, WhyDue, WhyHeld};
 use crate::model::{
     CertificateName, ChainFlaw, DomainName, Fingerprint, LabelError, Leaf, NoJobs, PairError,
     Schedule, Target,
@@ -20,6 +21,24 @@ pub(crate) struct Occasion<'a> {
     pub(crate) schedule: &'a Schedule,
     /// Certificates that a person wants renewed now, due or not.
     pub(crate) forced: &'a [CertificateName],
+    pub(crate) policy: Policy,
+}
+
+/// Who decides whether a certificate is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// The engine, asked by the schedule: certbot has rules and a memory of its
+    /// own.
+    Engine,
+    /// The runner, with this authority.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "no engine that leaves it to the runner is there yet"
+        )
+    )]
+    Own(Digest),
 }
 
 /// All that is to be done now.
@@ -74,6 +93,11 @@ impl Plan {
         planned.chain(held).chain(deferred).chain(waiting).collect()
     }
 
+    /// When the first certificate is to be looked at again, as the policy has it.
+    pub(crate) fn looks_at(&self) -> Option<Timestamp> {
+        self.certificates.iter().filter_map(|it| it.look_at).min()
+    }
+
     /// Whether a look soon would find more to do.
     pub(crate) fn under_way(&self) -> bool {
         let soon = self.certificates.iter().any(|certificate| {
@@ -93,6 +117,10 @@ pub(crate) struct CertificateStep {
     pub(crate) domains: Vec<DomainName>,
     #[serde(flatten)]
     pub(crate) step: Step,
+    /// When to look at it again, where the runner decides. It may be the time to
+    /// ask the authority for its window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) look_at: Option<Timestamp>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -117,6 +145,21 @@ pub(crate) enum WhyIssue {
     NamesChanged,
     /// The schedule says to ask the engine whether it is due.
     Scheduled,
+    /// It is due by the runner's own policy. `counts`: against the limits of the
+    /// account, because no window of the authority's covers it.
+    Due { why: WhyDue, counts: bool },
+}
+
+impl WhyIssue {
+    /// Whether the authority will see something new: names that were not there, or
+    /// a server that has only begun.
+    pub(crate) fn obtains(self) -> bool {
+        match self {
+            Self::Placeholder | Self::NamesChanged => true,
+            Self::Forced | Self::Scheduled => false,
+            Self::Due { why, .. } => why.obtains(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -130,6 +173,14 @@ pub(crate) enum WhyNot {
     ReplicasStarting,
     /// A problem stands in the way.
     Problem,
+    /// The runner's own policy: it is due then, for that reason.
+    NotDue { until: Timestamp, then: WhyDue },
+    /// The runner's own policy: it is due, and waits.
+    Held {
+        until: Timestamp,
+        by: WhyHeld,
+        why: WhyDue,
+    },
 }
 
 /// A target some of whose replicas serve something else than is published.
@@ -283,6 +334,24 @@ pub(crate) enum Problem {
         replica: String,
         why: String,
     },
+    #[error(
+        "certificate {name}: what was issued at {issued_at} is not what is published; is the right \
+         volume mounted? It is ordered again at {until}; `rollover once --force {name}` does so now"
+    )]
+    Unseen {
+        name: CertificateName,
+        issued_at: Timestamp,
+        until: Timestamp,
+    },
+    #[error(
+        "certificate {name}: its names were issued {issued} times within a week; nothing is ordered \
+         before {until}. Find out why; `rollover once --force {name}` does not wait"
+    )]
+    Budget {
+        name: CertificateName,
+        issued: u32,
+        until: Timestamp,
+    },
     #[error("certificate {name}: what is published expired at {at}")]
     Expired {
         name: CertificateName,
@@ -388,6 +457,7 @@ impl fmt::Display for Step {
                 WhyIssue::Placeholder => f.write_str("obtain: only a placeholder is published"),
                 WhyIssue::NamesChanged => f.write_str("obtain: the names have changed"),
                 WhyIssue::Scheduled => f.write_str("ask the engine whether it is due"),
+                WhyIssue::Due { why, .. } => write!(f, "{}: {why}", why.verb()),
             },
             Self::Nothing(why) => match why {
                 WhyNot::AskAt(at) => write!(f, "nothing until {at}"),
@@ -396,6 +466,10 @@ impl fmt::Display for Step {
                     f.write_str("wait: replicas are starting, and one must answer a challenge")
                 }
                 WhyNot::Problem => f.write_str("nothing: a problem stands in the way"),
+                WhyNot::NotDue { until, then } => write!(f, "nothing until {until}: then {then}"),
+                WhyNot::Held { until, by, why } => {
+                    write!(f, "nothing until {until}: {by}; it is due: {why}")
+                }
             },
         }
     }

@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
+mod own;
 mod standings;
 mod windows;
 
@@ -126,6 +127,7 @@ fn decided(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> 
     let occasion = Occasion {
         schedule: &schedule,
         forced,
+        policy: Policy::Engine,
     };
     decide(snapshot, memory, &occasion, now())
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::decide::tests::{all, leaf, name, now, world};
-use crate::decide::{Memory, Occasion, decide};
+use crate::decide::{Memory, Occasion, Policy, decide};
 use crate::model::{Schedule, Serving, Window};
 
 fn schedule() -> Schedule {
@@ -25,6 +25,7 @@ fn status(snapshot: &Snapshot, told: Result<&Told, String>) -> Status {
     let occasion = Occasion {
         schedule: &schedule(),
         forced: &[],
+        policy: Policy::Engine,
     };
     let plan = decide(snapshot, &memory.unwrap_or_default(), &occasion, now());
     Facts {
@@ -139,6 +140,7 @@ fn a_rollout_that_failed_is_told_with_its_retry_and_its_reason() {
         &Occasion {
             schedule: &schedule(),
             forced: &[],
+            policy: Policy::Engine,
         },
         now(),
     );

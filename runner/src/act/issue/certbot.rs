@@ -268,7 +268,7 @@ fn arguments(settings: &Settings, request: &Request<'_>) -> Vec<String> {
     // when it has no terminal; the schedule spreads already.
     const RENEW: &str = "renew --quiet --no-self-upgrade --no-random-sleep-on-renew";
     let mut arguments = match request.why {
-        WhyIssue::Scheduled => words(RENEW),
+        WhyIssue::Scheduled | WhyIssue::Due { .. } => words(RENEW),
         WhyIssue::Forced => words(&format!("{RENEW} --force-renewal")),
         WhyIssue::Placeholder | WhyIssue::NamesChanged => certonly(settings, request),
     };

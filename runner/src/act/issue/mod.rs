@@ -74,7 +74,7 @@ pub(crate) async fn issue(
             cause,
         }
     };
-    if matches!(request.why, WhyIssue::Placeholder | WhyIssue::NamesChanged) {
+    if request.why.obtains() {
         challenge::check_path(settings, request)
             .await
             .map_err(IssueCause::from)
@@ -108,6 +108,6 @@ fn without_effect(leaf: &Leaf, request: &Request<'_>) -> bool {
 fn step_name(why: WhyIssue) -> &'static str {
     match why {
         WhyIssue::Placeholder | WhyIssue::NamesChanged => "obtain with certbot",
-        WhyIssue::Forced | WhyIssue::Scheduled => "renew with certbot",
+        WhyIssue::Forced | WhyIssue::Scheduled | WhyIssue::Due { .. } => "renew with certbot",
     }
 }
