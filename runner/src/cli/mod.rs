@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod account;
 mod agent;
 mod check;
 #[cfg(test)]
@@ -43,6 +44,9 @@ enum Command {
     /// Say what would lose requests or fail in the swarm as it is, with the fix:
     /// exit 0 when no error was found, 1 when one was, 2 when it could not look
     Check(check::Check),
+    /// Give the account at the certificate authority another key (engine acme):
+    /// exit 0 when that is done, 1 when it is not
+    Account(account::Account),
     /// Carry out an order on this node, inside a job
     #[command(hide = true)]
     Agent(agent::Agent),
@@ -80,6 +84,7 @@ impl Cli {
             Command::Status(status) => status.run().await,
             Command::Rollout(rollout) => rollout.run().await,
             Command::Check(check) => check.run().await,
+            Command::Account(account) => account.run().await,
             Command::Agent(agent) => agent.run().await,
         }
     }
