@@ -172,7 +172,8 @@ async fn a_name_that_is_refused_is_told() {
         forbidden: vec![NAME.to_owned()],
         ..Settings::default()
     });
-    let setting = Setting::of(&mock.await.unwrap());
+    let mock = mock.await.unwrap();
+    let setting = Setting::of(&mock);
     let error = setting.obtain().await.unwrap_err();
     assert_eq!(error.class(), Class::RejectedIdentifier, "{error}");
 }

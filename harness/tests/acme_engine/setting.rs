@@ -37,15 +37,19 @@ impl Setting {
             &ca,
             "--acme-directory",
             &self.directory,
-            "--acme-timeout=12s",
         ];
         // Nobody looks, unless a test says where.
-        let listen: &[&str] = if more.contains(&"--challenge-listen") {
-            &[]
-        } else {
-            &["--challenge-listen=127.0.0.1:0"]
-        };
-        Engine::new(&[&common, listen, more].concat()).unwrap()
+        let mut engine = common.to_vec();
+        for (setting, value) in [
+            ("--challenge-listen", "127.0.0.1:0"),
+            ("--acme-timeout", "12s"),
+        ] {
+            if !more.iter().any(|given| given.starts_with(setting)) {
+                engine.extend([setting, value]);
+            }
+        }
+        engine.extend(more);
+        Engine::new(&engine).unwrap()
     }
 
     pub(crate) async fn obtain(&self) -> Result<Obtained, AcmeError> {
