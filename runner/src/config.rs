@@ -1,6 +1,8 @@
 //! The settings. Each has one name in two forms: a flag (`--acme-directory`)
 //! and a variable (`ROLLOVER_ACME_DIRECTORY`); defined here and nowhere else.
 
+mod acme;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use clap::{Args, ValueEnum};
 
 use crate::act::step::HoldAt;
 use crate::model::{Schedule, ScheduleError, parse_duration};
+
+pub(crate) use acme::{AcmeSettings, AnswerBy};
 
 /// The webroot for challenges, below the certificate root: one volume to
 /// mount, and every replica sees the answer as soon as it sees certificates.
@@ -102,6 +106,9 @@ pub(crate) struct Settings {
     )]
     acme_ca_file: String,
 
+    #[command(flatten)]
+    pub(crate) acme: AcmeSettings,
+
     /// The Docker engine of a manager: unix:///path/to/socket or tcp://host:port
     #[arg(
         long,
@@ -156,6 +163,8 @@ pub(crate) struct Settings {
 pub(crate) enum Engine {
     /// The certbot image in a container that runs once
     Certbot,
+    /// The runner itself, without another image or container
+    Acme,
 }
 
 /// The form of the logs.
@@ -188,6 +197,16 @@ pub(crate) enum SettingError {
              tcp://host:port"
     )]
     DockerHost(String),
+    #[error(
+        "--acme-eab-key-id / ROLLOVER_ACME_EAB_KEY_ID and --acme-eab-hmac-key-file / \
+         ROLLOVER_ACME_EAB_HMAC_KEY_FILE: expected both or none, found one"
+    )]
+    HalfExternal,
+    #[error(
+        "--acme-eab-hmac-key-file / ROLLOVER_ACME_EAB_HMAC_KEY_FILE: {file}: {why}",
+        file = file.display()
+    )]
+    ExternalKey { file: PathBuf, why: String },
 }
 
 impl Settings {
@@ -195,6 +214,7 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         self.schedule()?;
         self.acme_ca_file()?;
+        self.acme.check()?;
         if !self.acme_directory.starts_with("https://") {
             return Err(SettingError::AcmeDirectory(self.acme_directory.clone()));
         }
@@ -222,6 +242,20 @@ impl Settings {
             ScheduleError::Zone(_) => SettingError::TimeZone(error),
             _ => SettingError::Schedule(error),
         })
+    }
+
+    /// The file with the authority for the ACME server's certificate.
+    pub(crate) fn acme_roots(&self) -> Option<&Path> {
+        Some(Path::new(&self.acme_ca_file)).filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// How many certificates are obtained at the same time: certbot keeps its
+    /// files to one run of it.
+    pub(crate) fn certificates_at_once(&self) -> usize {
+        match self.engine {
+            Engine::Certbot => 1,
+            Engine::Acme => self.acme.certificates_at_once,
+        }
     }
 
     /// The authority for the ACME server's certificate, relative to the root.

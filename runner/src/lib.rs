@@ -4,11 +4,13 @@
 //! The way through: [`reconcile`] looks ([`observe`]), decides ([`decide`],
 //! pure), and acts ([`act`]): obtain, publish, roll out, verify. [`agent`] is
 //! the part that runs on every node, next to local containers. [`preflight`]
-//! says what would go wrong before it does; it is all that other crates use.
+//! says what would go wrong before it does; that and [`acme`], the engine alone,
+//! are all that other crates use.
 
 mod act;
 mod agent;
 mod ahead;
+mod alone;
 mod cli;
 mod clock;
 mod config;
@@ -23,6 +25,14 @@ mod reconcile;
 mod report;
 mod simulate;
 mod status;
+
+/// The engine `acme`, alone: what a test needs to try it against a server.
+pub mod acme {
+    pub use crate::act::issue::acme::{
+        AcmeError, AcmeErrorClass, AcmeProblem, AcmeSubproblem, RenewalWindow,
+    };
+    pub use crate::alone::{Engine, Obtained};
+}
 
 use std::process::ExitCode;
 

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
-use crate::act::issue::{self, CHALLENGE_PORT, PlaceholderError, Request};
+use crate::act::issue::{self, Acme, CHALLENGE_PORT, PlaceholderError, Request};
 use crate::act::rollout::{
     RolloutError, RolloutOutcome, collect_secrets, remove_leftovers, roll_out,
 };
@@ -22,7 +23,7 @@ use crate::decide::{
     all_served, decide, forced_in_vain, forced_rollout,
 };
 use crate::docker::Manager;
-use crate::model::{CertificateName, Published, Schedule, Strategy};
+use crate::model::{CertificateName, Ordering, Published, Schedule, Strategy};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Snapshot, observe};
@@ -41,6 +42,7 @@ pub(crate) struct Runner {
     /// Tells `rollover status` what is only known here.
     pub(crate) teller: Teller,
     pub(crate) ahead: Ahead,
+    pub(crate) acme: Acme,
 }
 
 /// Why a rollout could not be forced.
@@ -73,10 +75,7 @@ impl Runner {
         if plan.has_work() {
             self.passed(NamedStep::Observed, About::Everything).await;
         }
-        for step in &plan.certificates {
-            let result = self.carry_out(step, &seen).await;
-            report.certificates.extend(result);
-        }
+        report.certificates = self.carry_out_all(&plan.certificates, &seen).await;
         // Obtaining takes its time, and the world goes on meanwhile.
         if !report.certificates.is_empty() {
             seen = self.observe_and_remember().await?;
@@ -225,27 +224,58 @@ impl Runner {
         decide(snapshot, &self.memory, &occasion, now())
     }
 
-    async fn carry_out(
+    /// As many at a time as the engine takes; one that fails holds no other back.
+    async fn carry_out_all(
         &mut self,
+        steps: &[CertificateStep],
+        snapshot: &Snapshot,
+    ) -> Vec<CertificateResult> {
+        let at_once = self.settings.certificates_at_once();
+        let results: Vec<_> = stream::iter(steps)
+            .map(|step| self.carry_out(step, snapshot))
+            .buffered(at_once)
+            .collect()
+            .await;
+        let mut told = Vec::new();
+        for (result, attempt) in results.into_iter().flatten() {
+            if let Some(Attempt { name, at, failed }) = attempt {
+                self.memory.record(Attempted::Certificate(name), at, failed);
+            }
+            told.push(result);
+        }
+        told
+    }
+
+    /// What came of a step, and what is to be remembered of it.
+    async fn carry_out(
+        &self,
         step: &CertificateStep,
         snapshot: &Snapshot,
-    ) -> Option<CertificateResult> {
+    ) -> Option<(CertificateResult, Option<Attempt>)> {
         match &step.step {
             Step::Nothing(_) => None,
             Step::PublishPlaceholder => Some(self.publish_placeholder(step).await),
-            Step::Issue(why) => Some(self.issue(step, *why, snapshot).await),
+            Step::Issue(why) => {
+                let (result, attempt) = self.issue(step, *why, snapshot).await;
+                Some((result, Some(attempt)))
+            }
         }
     }
 
-    async fn publish_placeholder(&mut self, step: &CertificateStep) -> CertificateResult {
+    async fn publish_placeholder(
+        &self,
+        step: &CertificateStep,
+    ) -> (CertificateResult, Option<Attempt>) {
         info!(certificate = %step.name, "publishing a placeholder");
         let published = self.placeholder(step).await;
-        if let Err(why) = &published {
+        let failed = published.as_ref().err().map(|why| {
             error!("{why}");
-            let attempted = Attempted::Certificate(step.name.clone());
-            self.memory.record(attempted, now(), Some(why.to_string()));
-        }
-        CertificateResult::placeholder(&step.name, published)
+            Attempt::failed(step, why.to_string())
+        });
+        (
+            CertificateResult::placeholder(&step.name, published),
+            failed,
+        )
     }
 
     async fn placeholder(&self, step: &CertificateStep) -> Result<(), PlaceholderError> {
@@ -261,28 +291,34 @@ impl Runner {
     }
 
     async fn issue(
-        &mut self,
+        &self,
         step: &CertificateStep,
         why: WhyIssue,
         snapshot: &Snapshot,
-    ) -> CertificateResult {
+    ) -> (CertificateResult, Attempt) {
         info!(certificate = %step.name, "{}", step.step);
         let _at_work = self.teller.begins(Work::Obtaining(step.name.clone()));
         let before = snapshot
             .certificates
             .get(&step.name)
             .and_then(|view| view.published.leaf());
+        let ordering = ordering_of(snapshot, &step.name);
         let request = Request {
             name: &step.name,
             domains: &step.domains,
             why,
             published: before.map(|leaf| leaf.fingerprint),
             replicas: answering(snapshot, &step.name),
+            key: ordering.key,
+            profile: ordering.profile.as_deref(),
         };
-        let result = issue::issue(&self.manager, &self.settings, self.own.as_ref(), &request).await;
-        let attempted = Attempted::Certificate(step.name.clone());
-        let failed = result.as_ref().err().map(ToString::to_string);
-        self.memory.record(attempted, now(), failed);
+        let own = self.own.as_ref();
+        let result = issue::issue(&self.manager, &self.settings, own, &self.acme, &request).await;
+        let attempt = Attempt {
+            name: step.name.clone(),
+            at: now(),
+            failed: result.as_ref().err().map(ToString::to_string),
+        };
         let after = result.as_ref().ok().and_then(Published::leaf).cloned();
         let result = CertificateResult::issued(&step.name, before, after, result.err());
         match &result.error {
@@ -293,7 +329,7 @@ impl Runner {
             let about = About::Certificate(&step.name);
             self.passed(NamedStep::Issued, about).await;
         }
-        result
+        (result, attempt)
     }
 
     /// When to look again, after a pass that ended with `report`.
@@ -318,6 +354,32 @@ impl Runner {
         .unwrap_or(SOON)
         .max(SOON)
     }
+}
+
+/// An attempt to obtain a certificate.
+struct Attempt {
+    name: CertificateName,
+    at: Timestamp,
+    /// Why it failed, if it did.
+    failed: Option<String>,
+}
+
+impl Attempt {
+    fn failed(step: &CertificateStep, why: String) -> Self {
+        Self {
+            name: step.name.clone(),
+            at: now(),
+            failed: Some(why),
+        }
+    }
+}
+
+/// How the certificate is to be ordered: as the first target says that wants it.
+fn ordering_of(snapshot: &Snapshot, name: &CertificateName) -> Ordering {
+    let targets = snapshot.targets.iter();
+    let mut specs = targets.flat_map(|view| &view.target.certificates);
+    let spec = specs.find(|spec| spec.name == *name);
+    spec.map(|spec| spec.ordering.clone()).unwrap_or_default()
 }
 
 /// The replicas that serve the certificate's name, and so may be asked for the

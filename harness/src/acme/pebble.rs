@@ -43,6 +43,10 @@ pub struct PebbleOptions {
     /// Keys of external accounts, as base64url, by their identifier. A new
     /// account may be bound to one, and need not.
     pub external_accounts: BTreeMap<String, String>,
+    /// How many nonces in a hundred it refuses, by chance: none by default.
+    pub refused_nonces: u8,
+    /// How many further chains it offers for each certificate.
+    pub alternate_roots: u8,
 }
 
 impl Default for PebbleOptions {
@@ -51,6 +55,8 @@ impl Default for PebbleOptions {
             http_port: 80,
             forbidden: Vec::new(),
             external_accounts: BTreeMap::new(),
+            refused_nonces: 0,
+            alternate_roots: 0,
         }
     }
 }
@@ -101,7 +107,7 @@ impl Pebble {
         let mount = Mount::bind_mount(files.display().to_string(), FILES_IN_CONTAINER);
 
         let (server, challenges) = futures_util::join!(
-            Container::start(resources, network, server(network).mounts([mount])),
+            Container::start(resources, network, server(network, options).mounts([mount])),
             Container::start(resources, network, challenge_server(network)),
         );
         let pebble = Self {
@@ -177,7 +183,16 @@ impl Pebble {
     /// # Errors
     /// When Pebble does not answer.
     pub async fn roots(&self) -> Result<String, LabError> {
-        self.get(MANAGEMENT_PORT, "/roots/0").await
+        self.root(0).await
+    }
+
+    /// One of its root certificates, in PEM: 0 is the usual one, above are those of
+    /// the further chains that it offers.
+    ///
+    /// # Errors
+    /// When Pebble does not answer, or has none of that number.
+    pub async fn root(&self, number: u8) -> Result<String, LabError> {
+        self.get(MANAGEMENT_PORT, &format!("/roots/{number}")).await
     }
 
     /// Stops it, as a fault: its address refuses connections, as that of a machine
@@ -305,7 +320,7 @@ fn expect_ok(
 /// A container that is stopped takes its address with it, and then packets to it
 /// vanish; so it is the process alone that stops, and comes back when its marker
 /// is gone.
-fn server(network: &LabNetwork) -> Recipe {
+fn server(network: &LabNetwork, options: &PebbleOptions) -> Recipe {
     let script = format!(
         "trap exit TERM
          while :; do
@@ -329,9 +344,13 @@ fn server(network: &LabNetwork) -> Recipe {
         ])
         // It would sleep up to 15 s before each validation.
         .environment("PEBBLE_VA_NOSLEEP", "1")
-        // By default it refuses one nonce in twenty, by chance. certbot asks again
+        // Of itself it refuses one nonce in twenty, by chance. certbot asks again
         // once, so that one order in fifty fails on two refusals in a row.
-        .environment("PEBBLE_WFE_NONCEREJECT", "0")
+        .environment("PEBBLE_WFE_NONCEREJECT", options.refused_nonces.to_string())
+        .environment(
+            "PEBBLE_ALTERNATE_ROOTS",
+            options.alternate_roots.to_string(),
+        )
         // By default every other order is granted on an earlier validation,
         // by chance: a challenge that must fail would fail now and then.
         .environment("PEBBLE_AUTHZREUSE", "0")

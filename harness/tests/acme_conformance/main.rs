@@ -104,6 +104,7 @@ async fn the_mock_answers_as_pebble_does() {
             http_port: challenges.port,
             forbidden: vec![FORBIDDEN.to_owned()],
             external_accounts: BTreeMap::from([(EXTERNAL.0.to_owned(), base64(EXTERNAL.1))]),
+            ..PebbleOptions::default()
         })
         .await
         .unwrap();

@@ -23,6 +23,13 @@ pub(crate) enum NamedStep {
     TrialWritten,
     /// Every replica would answer a challenge
     ChallengeChecked,
+    /// The names of an order are proved and its key is kept; the authority does
+    /// not have its request yet
+    OrderReady,
+    /// The authority has the request; whether it has issued is not known
+    OrderFinalized,
+    /// The certificate is here, and was not published
+    CertificateFetched,
     /// Certbot's container is made, but was not started
     CertbotCreated,
     /// Certbot runs

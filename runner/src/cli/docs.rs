@@ -143,6 +143,12 @@ fn write_setting(page: &mut String, arg: &Arg) {
 }
 
 fn flag(arg: &Arg) -> String {
+    if arg.is_positional() {
+        return arg
+            .get_value_names()
+            .map(|names| names.join(" "))
+            .unwrap_or_default();
+    }
     let long = arg.get_long().unwrap_or_default();
     let takes_value = arg.get_action().takes_values();
     let value = arg.get_value_names().filter(|_| takes_value);

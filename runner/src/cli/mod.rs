@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod account;
 mod agent;
 mod check;
 #[cfg(test)]
@@ -48,6 +49,9 @@ enum Command {
     /// runner's own policy and a model of an authority: exit 0 when none expired
     /// and no limit was hit, 1 otherwise, 2 on wrong usage
     Simulate(simulate::Simulate),
+    /// Give the account at the certificate authority another key (engine acme):
+    /// exit 0 when that is done, 1 when it is not
+    Account(account::Account),
     /// Carry out an order on this node, inside a job
     #[command(hide = true)]
     Agent(agent::Agent),
@@ -86,6 +90,7 @@ impl Cli {
             Command::Rollout(rollout) => rollout.run().await,
             Command::Check(check) => check.run().await,
             Command::Simulate(simulate) => simulate.run(),
+            Command::Account(account) => account.run().await,
             Command::Agent(agent) => agent.run().await,
         }
     }

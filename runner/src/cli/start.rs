@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use tracing::warn;
 
 use super::exclusive::Exclusive;
+use crate::act::issue::Acme;
 use crate::ahead::Ahead;
 use crate::clock;
 use crate::config::{LogFormat, SettingError, Settings};
@@ -34,14 +35,20 @@ pub(super) async fn start_alone(settings: Settings) -> Result<(Runner, Exclusive
     Ok((runner, exclusive))
 }
 
-/// Checks the settings, starts logging, and connects to the swarm.
-pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
-    log_to_stderr(&settings);
+/// Checks the settings and starts logging.
+pub(super) fn begin(settings: &Settings) -> Result<(), StartError> {
+    log_to_stderr(settings);
     settings.check()?;
     if !settings.clock_ahead.is_zero() {
         warn!(ahead = ?settings.clock_ahead, "the clock is put ahead, as --clock-ahead asks");
         clock::put_ahead(settings.clock_ahead);
     }
+    Ok(())
+}
+
+/// The same, and connects to the swarm.
+pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
+    begin(&settings)?;
     let schedule = settings.schedule()?;
     let manager = connect_to_manager(&settings.docker_host).await?;
     let own = Own::look(&manager.docker).await.map_err(StartError::Own)?;
@@ -53,6 +60,7 @@ pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
         own,
         memory: Memory::default(),
         ahead: Ahead::default(),
+        acme: Acme::default(),
     })
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
         id: "service1".into(),
         name: "patch_loadbalancer".into(),
         certificates: vec![CertificateSpec {
+            ordering: Default::default(),
             name: name(),
             domains: vec![domain()],
             path: PathBuf::from("/etc/letsencrypt/live/example.org/fullchain.pem"),
@@ -349,6 +350,7 @@ fn with_second(mut world: Snapshot, published: Published, serving: &Serving) -> 
     let second = CertificateName::of(&domain);
     let view = &mut world.targets[0];
     view.target.certificates.push(CertificateSpec {
+        ordering: Default::default(),
         name: second.clone(),
         domains: vec![domain.clone()],
         path: PathBuf::from("/etc/letsencrypt/live/b.example.net/fullchain.pem"),

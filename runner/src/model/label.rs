@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use super::{
-    CertificateName, CertificateSpec, DomainName, Pace, ProbePort, PublicAddress, Strategy, Tell,
-    Window, parse_duration,
+    CertificateName, CertificateSpec, DomainName, KeyAlgorithm, Ordering, Pace, ProbePort,
+    PublicAddress, Strategy, Tell, Window, parse_duration,
 };
 
 /// A label that does not parse. It takes its own certificate or service out;
@@ -46,6 +46,8 @@ const KNOWN: &[&str] = &[
     "rollover.exec",
     "rollover.test",
     "rollover.path",
+    "rollover.key",
+    "rollover.profile",
     "rollover.probe",
     "rollover.public",
     "rollover.window",
@@ -301,7 +303,19 @@ impl Reader<'_> {
             name,
             domains,
             path,
+            ordering: self.ordering()?,
         })
+    }
+
+    fn ordering(&mut self) -> Option<Ordering> {
+        let key = self.parse(
+            "rollover.key",
+            "ecdsa",
+            "ecdsa, ecdsa384, rsa2048 or rsa4096",
+            |value| value.parse::<KeyAlgorithm>().ok(),
+        );
+        let profile = self.given("rollover.profile");
+        Some(Ordering { key: key?, profile })
     }
 
     fn parse<T>(
@@ -517,7 +531,7 @@ mod tests {
         ]);
         assert!(parsed.is_none());
         insta::assert_snapshot!(errors.join("\n"), @r#"
-        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.exec, rollover.test, rollover.path, rollover.probe, rollover.public, rollover.window, rollover.delay, rollover.parallelism; everything else goes on
+        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.exec, rollover.test, rollover.path, rollover.key, rollover.profile, rollover.probe, rollover.public, rollover.window, rollover.delay, rollover.parallelism; everything else goes on
         service web: label rollover.path="live/fullchain.pem": expected the absolute path of the chain inside the replica; everything else goes on
         service web: label rollover.probe="https": expected a TCP port, such as 443, and perhaps /h2 or /proxy after it; everything else goes on
         service web: label rollover.public="www.example.org": expected a host and a port, such as www.example.org:443; everything else goes on

@@ -4,6 +4,7 @@
 mod certificate;
 mod chain;
 mod fingerprint;
+mod key_algorithm;
 mod label;
 mod name;
 mod probe;
@@ -22,6 +23,7 @@ pub(crate) use certificate::{PLACEHOLDER_ORGANISATION, leaf_of};
 pub(crate) use chain::tests::signed_chain;
 pub(crate) use chain::{Chain, ChainFlaw, KeyKind};
 pub(crate) use fingerprint::Fingerprint;
+pub(crate) use key_algorithm::KeyAlgorithm;
 pub(crate) use label::{LabelError, parse_target};
 pub(crate) use name::{CertificateName, DomainName};
 pub(crate) use probe::{ProbePort, PublicAddress};
@@ -30,6 +32,8 @@ pub(crate) use schedule::{Schedule, ScheduleError, parse_duration};
 #[cfg(test)]
 pub(crate) use secret::tests as secret_tests;
 pub(crate) use secret::{CERTIFICATE_LABEL, OwnSecret, Part, SecretReference, Version, mounted};
-pub(crate) use target::{CertificateSpec, Pace, Placement, Platform, Strategy, Target, Tell};
+pub(crate) use target::{
+    CertificateSpec, Ordering, Pace, Placement, Platform, Strategy, Target, Tell,
+};
 pub(crate) use update::{Update, UpdateState};
 pub(crate) use window::Window;

@@ -202,6 +202,7 @@ pub(crate) mod tests {
 
     fn wanted() -> CertificateSpec {
         CertificateSpec {
+            ordering: Default::default(),
             name: name(),
             domains: vec![DomainName::parse("example.org").unwrap()],
             path: PathBuf::from("/run/secrets/example.org/fullchain.pem"),

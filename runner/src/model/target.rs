@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CertificateName, DomainName, ProbePort, PublicAddress, SecretReference, Update, Window,
+    CertificateName, DomainName, KeyAlgorithm, ProbePort, PublicAddress, SecretReference, Update,
+    Window,
 };
 
 /// A service that carries the label `rollover.enable=true`, its labels parsed.
@@ -53,6 +54,17 @@ pub(crate) struct CertificateSpec {
     pub(crate) domains: Vec<DomainName>,
     /// Where the replica sees the chain; the key stands beside it.
     pub(crate) path: PathBuf,
+    /// What the engine acme asks for besides the names.
+    pub(crate) ordering: Ordering,
+}
+
+/// How a certificate is ordered.
+#[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
+pub(crate) struct Ordering {
+    /// What its key is.
+    pub(crate) key: KeyAlgorithm,
+    /// A profile that the authority knows; its own choice without.
+    pub(crate) profile: Option<String>,
 }
 
 /// How a published certificate reaches the replicas.

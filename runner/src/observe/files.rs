@@ -3,6 +3,9 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
 use crate::model::{CertificateName, Named, Pair, PairError, Published};
 
 /// Reads `live/NAME` below `root` and checks the pair.
@@ -44,6 +47,19 @@ pub(crate) struct PairContent {
     pub(crate) pair: Pair,
     pub(crate) chain: Vec<u8>,
     pub(crate) key: Vec<u8>,
+}
+
+/// Reads the leaf certificate under `live/NAME` below `root`.
+pub(crate) fn certificate(
+    root: &Path,
+    name: &CertificateName,
+) -> Result<CertificateDer<'static>, PairError> {
+    let file = root.join("live").join(name.as_str()).join("fullchain.pem");
+    let unreadable = |why: String| PairError::Unreadable {
+        file: file.display().to_string(),
+        why,
+    };
+    CertificateDer::from_pem_slice(&content(&file)?).map_err(|error| unreadable(error.to_string()))
 }
 
 /// Reads `live/NAME` below `root` with what is in it.

@@ -379,7 +379,7 @@ fn digest(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CertificateName, DomainName};
+    use crate::model::{CertificateName, DomainName, KeyAlgorithm};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -396,6 +396,8 @@ mod tests {
             why,
             published: None,
             replicas: Vec::new(),
+            key: KeyAlgorithm::default(),
+            profile: None,
         };
         let given = [&["rollover"], given].concat();
         arguments(&Given::parse_from(given).settings, &request).join(" ")

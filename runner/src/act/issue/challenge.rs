@@ -17,12 +17,14 @@ use super::Request;
 use crate::act::step::{About, NamedStep};
 use crate::act::wait::{Seen, TimedOut, until};
 use crate::config::{Settings, WEBROOT};
-use crate::http::exchange;
+use crate::http;
 
 /// Where RFC 8555 (section 8.3) has an authority look.
-const PATH: &str = ".well-known/acme-challenge";
+pub(super) const PATH: &str = ".well-known/acme-challenge";
 /// The trial file. No authority asks for it.
 const NAME: &str = "rollover-trial";
+/// Where the load balancer gets a file of the webroot from.
+pub(super) const FROM_VOLUME: &str = "from the shared volume";
 /// The port that HTTP-01 is bound to.
 pub(crate) const CHALLENGE_PORT: u16 = 80;
 /// A volume may show a new file later on other nodes; two seconds are usual
@@ -52,22 +54,38 @@ pub(super) async fn check_path(
     let (hold_at, about) = (settings.hold_at, About::Certificate(request.name));
     let trial = Trial::write(&settings.certificate_root)?;
     hold_at.passed(NamedStep::TrialWritten, about).await;
-    let checks = request.replicas.iter().map(|(replica, address)| {
-        let (address, trial) = (*address, &trial);
-        async move {
-            let what = format!("{replica} answers on /{PATH}/ from the shared volume");
-            until(what, DEADLINE, INTERVAL, async || {
-                match ask(address, &trial.content).await {
-                    Ok(()) => Seen::Done(()),
-                    Err(why) => Seen::NotYet(why),
-                }
-            })
-            .await
-        }
-    });
-    try_join_all(checks).await?;
+    let answer = Answer {
+        token: NAME.to_owned(),
+        text: trial.content.clone(),
+    };
+    check_answer(&request.replicas, &answer, FROM_VOLUME).await?;
     hold_at.passed(NamedStep::ChallengeChecked, about).await;
     Ok(())
+}
+
+/// What is to be answered to a token.
+pub(super) struct Answer {
+    pub(super) token: String,
+    pub(super) text: String,
+}
+
+/// Waits until each replica gives the answer; `from`: where it has it from.
+pub(super) async fn check_answer(
+    replicas: &[(String, SocketAddr)],
+    answer: &Answer,
+    from: &str,
+) -> Result<(), TimedOut> {
+    let checks = replicas.iter().map(|(replica, address)| async move {
+        let what = format!("{replica} answers on /{PATH}/ {from}");
+        until(what, DEADLINE, INTERVAL, async || {
+            match ask(*address, answer).await {
+                Ok(()) => Seen::Done(()),
+                Err(why) => Seen::NotYet(why),
+            }
+        })
+        .await
+    });
+    try_join_all(checks).await.map(|_| ())
 }
 
 /// A file in the webroot that goes away with this value.
@@ -101,25 +119,24 @@ impl Drop for Trial {
     }
 }
 
-async fn ask(address: SocketAddr, content: &str) -> Result<(), String> {
-    let asked = format!("http://{address}/{PATH}/{NAME}");
-    let request = hyper::Request::get(format!("/{PATH}/{NAME}"))
+async fn ask(address: SocketAddr, answer: &Answer) -> Result<(), String> {
+    let Answer { token, text } = answer;
+    let asked = format!("http://{address}/{PATH}/{token}");
+    let request = hyper::Request::get(format!("/{PATH}/{token}"))
         .header("Host", address.ip().to_string())
         .body(Full::<Bytes>::default())
         .map_err(|error| error.to_string())?;
-    let answer = async {
+    let exchange = async {
         let stream = TcpStream::connect(address)
             .await
             .map_err(|error| error.to_string())?;
-        exchange(stream, request)
+        http::exchange(stream, request)
             .await
             .map_err(|error| error.to_string())
     };
-    match timeout(ANSWER, answer).await {
-        Ok(Ok((StatusCode::OK, body))) if body == content.as_bytes() => Ok(()),
-        Ok(Ok((status, _))) => Err(format!(
-            "GET {asked}: expected the trial file, got {status}"
-        )),
+    match timeout(ANSWER, exchange).await {
+        Ok(Ok((StatusCode::OK, body))) if body == text.as_bytes() => Ok(()),
+        Ok(Ok((status, _))) => Err(format!("GET {asked}: expected the answer, got {status}")),
         Ok(Err(why)) => Err(format!("GET {asked}: {why}")),
         Err(_) => Err(format!(
             "GET {asked}: no answer within {} s",

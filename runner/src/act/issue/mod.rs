@@ -1,18 +1,25 @@
 //! Obtaining certificates.
 
+pub(crate) mod acme;
 mod certbot;
 mod challenge;
 mod placeholder;
 
 use std::net::SocketAddr;
 
-use crate::config::Settings;
+use jiff::Timestamp;
+
+use crate::clock::now;
+use crate::config::{Engine, Settings};
 use crate::decide::WhyIssue;
 use crate::docker::Manager;
-use crate::model::{CertificateName, DomainName, Fingerprint, Leaf, PairError, Published};
+use crate::model::{
+    CertificateName, DomainName, Fingerprint, KeyAlgorithm, Leaf, PairError, Published,
+};
 use crate::observe::files;
 use crate::observe::own::Own;
 
+pub(crate) use acme::Acme;
 pub(crate) use challenge::CHALLENGE_PORT;
 pub(crate) use placeholder::{PlaceholderError, prepare as prepare_placeholder};
 
@@ -26,6 +33,10 @@ pub(crate) struct Request<'a> {
     pub(crate) published: Option<Fingerprint>,
     /// Where replicas that must answer the challenge listen for it.
     pub(crate) replicas: Vec<(String, SocketAddr)>,
+    /// What its key is to be, and by which profile it is to be issued: the
+    /// engine acme asks for them.
+    pub(crate) key: KeyAlgorithm,
+    pub(crate) profile: Option<&'a str>,
 }
 
 /// Why a certificate was not obtained: which one, at which step, and the cause.
@@ -44,6 +55,8 @@ pub(crate) enum IssueCause {
     Challenge(#[from] challenge::ChallengeError),
     #[error(transparent)]
     Certbot(#[from] certbot::CertbotError),
+    #[error(transparent)]
+    Acme(#[from] acme::AcmeError),
     #[error("the published files cannot be used: {0}")]
     Broken(PairError),
     #[error("certbot succeeded, but nothing is published under live/{0}")]
@@ -55,13 +68,65 @@ pub(crate) enum IssueCause {
     WithoutEffect(String),
 }
 
-/// Has the engine obtain or renew a certificate, and reads what it published.
+/// Has the engine that is set obtain or renew a certificate; what is published
+/// then.
+///
+/// # Errors
+/// When it was not obtained; what was published before still is.
+pub(crate) async fn issue(
+    manager: &Manager,
+    settings: &Settings,
+    own: Option<&Own>,
+    acme: &Acme,
+    request: &Request<'_>,
+) -> Result<Published, IssueError> {
+    match settings.engine {
+        Engine::Certbot => issue_by_certbot(manager, settings, own, request).await,
+        Engine::Acme => issue_by_acme(settings, acme, request).await,
+    }
+}
+
+/// Obtains a certificate, if it is due.
+async fn issue_by_acme(
+    settings: &Settings,
+    acme: &Acme,
+    request: &Request<'_>,
+) -> Result<Published, IssueError> {
+    let published = files::published(&settings.certificate_root, request.name);
+    if published
+        .leaf()
+        .is_some_and(|leaf| !is_due(leaf, request.why, now()))
+    {
+        return Ok(published);
+    }
+    let version = acme.obtain(settings, request).await;
+    let version = version.map_err(|cause| IssueError {
+        name: request.name.clone(),
+        step: "obtain by ACME",
+        cause: cause.into(),
+    })?;
+    Ok(Published::Pair(version.leaf))
+}
+
+/// Whether the published certificate is to be renewed now.
+///
+/// This is the one place that the engine acme asks: a policy that decides by
+/// what the authority suggests takes its place. Until then: with a third of its
+/// life left, or half of one of under ten days.
+fn is_due(leaf: &Leaf, why: WhyIssue, now: Timestamp) -> bool {
+    const SHORT: jiff::SignedDuration = jiff::SignedDuration::from_hours(10 * 24);
+    let life = leaf.not_after.duration_since(leaf.not_before);
+    let part = if life < SHORT { 1.0 / 2.0 } else { 1.0 / 3.0 };
+    why != WhyIssue::Scheduled || leaf.life_left(now) <= part
+}
+
+/// Has certbot obtain or renew a certificate, and reads what it published.
 ///
 /// Guarantees: a certificate that is not there yet is only ordered when every
 /// replica given answers for the challenge's path, so that an authority's
 /// limit on failed validations is not spent on a load balancer that is not up.
 /// A renewal is left to the engine, which alone knows its lineage's challenge.
-pub(crate) async fn issue(
+async fn issue_by_certbot(
     manager: &Manager,
     settings: &Settings,
     own: Option<&Own>,
@@ -109,5 +174,36 @@ fn step_name(why: WhyIssue) -> &'static str {
     match why {
         WhyIssue::Placeholder | WhyIssue::NamesChanged => "obtain with certbot",
         WhyIssue::Forced | WhyIssue::Scheduled | WhyIssue::Due { .. } => "renew with certbot",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::model::tests::leaf_named;
+
+    #[test]
+    fn what_is_scheduled_waits_for_a_third_of_its_life_or_half_of_a_short_one() {
+        let (leaf, _) = leaf_named("example.org");
+        let due = |days: i64, after: i64, why| {
+            let leaf = Leaf {
+                not_after: leaf.not_before + SignedDuration::from_hours(days * 24),
+                ..leaf.clone()
+            };
+            is_due(
+                &leaf,
+                why,
+                leaf.not_before + SignedDuration::from_hours(after * 24),
+            )
+        };
+        assert!(!due(90, 59, WhyIssue::Scheduled));
+        assert!(due(90, 60, WhyIssue::Scheduled));
+        assert!(due(90, 91, WhyIssue::Scheduled));
+        assert!(!due(6, 2, WhyIssue::Scheduled));
+        assert!(due(6, 3, WhyIssue::Scheduled));
+        assert!(due(90, 0, WhyIssue::Forced));
+        assert!(due(90, 0, WhyIssue::NamesChanged));
     }
 }

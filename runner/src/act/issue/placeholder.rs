@@ -145,7 +145,9 @@ impl Lineage<'_> {
             .and_then(|der| leaf_of(&[der]).ok())
             .is_some_and(|leaf| leaf.placeholder);
         let only_version_one = !archive.join("cert2.pem").exists();
-        if !(is_ours && only_version_one) {
+        // The engine acme keeps each version in a directory of its own.
+        let no_directories = directories_in(&archive).map_err(self.failed(&archive))? == 0;
+        if !(is_ours && only_version_one && no_directories) {
             return Err(PlaceholderError::Leftover {
                 name: self.name.clone(),
                 path: archive,
@@ -242,6 +244,14 @@ impl Lineage<'_> {
     }
 }
 
+fn directories_in(directory: &Path) -> io::Result<usize> {
+    let mut found = 0;
+    for entry in fs::read_dir(directory)? {
+        found += usize::from(entry?.file_type()?.is_dir());
+    }
+    Ok(found)
+}
+
 fn write_file(path: &Path, content: &str, mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -300,6 +310,17 @@ mod tests {
         fs::remove_dir_all(root.path().join("live/example.org")).unwrap();
         publish(root.path(), &name, &domains, now).unwrap();
         assert!(published(root.path(), &name).leaf().is_some());
+    }
+
+    #[test]
+    fn versions_beside_a_placeholder_are_not_touched() {
+        let (root, name, domains, now) = setting();
+        publish(root.path(), &name, &domains, now).unwrap();
+        fs::remove_dir_all(root.path().join("live/example.org")).unwrap();
+        let version = root.path().join("archive/example.org/2");
+        fs::create_dir(&version).unwrap();
+        publish(root.path(), &name, &domains, now).unwrap_err();
+        assert!(version.exists());
     }
 
     #[test]

@@ -1,0 +1,95 @@
+//! The engine with a certificate root of its own.
+
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use rollover::acme::{AcmeError, Engine, Obtained};
+use rollover_lab::acme::mock::Mock;
+use tempfile::TempDir;
+
+pub(crate) const NAME: &str = "one.test";
+
+/// A certificate root, and where its authority is.
+pub(crate) struct Setting {
+    pub(crate) root: TempDir,
+    directory: String,
+}
+
+impl Setting {
+    pub(crate) fn new(directory: String, ca_pem: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("acme-ca.pem"), ca_pem).unwrap();
+        Self { root, directory }
+    }
+
+    pub(crate) fn of(mock: &Mock) -> Self {
+        Self::new(mock.directory_url(), mock.ca_pem())
+    }
+
+    /// A new process, as it were: only files are shared with an earlier one.
+    pub(crate) fn engine(&self, more: &[&str]) -> Engine {
+        let (root, ca) = (self.path(""), self.path("acme-ca.pem"));
+        let (root, ca) = (root.to_string_lossy(), ca.to_string_lossy());
+        let common = [
+            "--engine=acme",
+            "--certificate-root",
+            &root,
+            "--acme-ca-file",
+            &ca,
+            "--acme-directory",
+            &self.directory,
+        ];
+        // Nobody looks, unless a test says where.
+        let mut engine = common.to_vec();
+        for (setting, value) in [
+            ("--challenge-listen", "127.0.0.1:0"),
+            ("--acme-timeout", "12s"),
+        ] {
+            if !more.iter().any(|given| given.starts_with(setting)) {
+                engine.extend([setting, value]);
+            }
+        }
+        engine.extend(more);
+        Engine::new(&engine).unwrap()
+    }
+
+    pub(crate) async fn obtain(&self) -> Result<Obtained, AcmeError> {
+        obtain(&self.engine(&[])).await
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    pub(crate) fn live(&self, file: &str) -> String {
+        fs::read_to_string(self.path("live").join(NAME).join(file)).unwrap()
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        self.path("archive")
+            .join(NAME)
+            .join(".pending/order.json")
+            .exists()
+    }
+
+    /// The file of the account, of which there is one.
+    pub(crate) fn account(&self) -> PathBuf {
+        let accounts = fs::read_dir(self.path("accounts/rollover")).unwrap();
+        let mut accounts: Vec<_> = accounts.map(|it| it.unwrap().path()).collect();
+        assert_eq!(accounts.len(), 1);
+        accounts.remove(0).join("account.json")
+    }
+}
+
+pub(crate) fn mode(path: &std::path::Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+pub(crate) async fn obtain(engine: &Engine) -> Result<Obtained, AcmeError> {
+    engine.obtain(&[NAME], "ecdsa", None, &[]).await
+}
+
+/// An address of `host` at which nobody listens.
+pub(crate) fn free(host: std::net::Ipv4Addr) -> SocketAddr {
+    let listener = std::net::TcpListener::bind((host, 0)).unwrap();
+    listener.local_addr().unwrap()
+}

@@ -1,0 +1,194 @@
+//! The engine that speaks ACME itself (RFC 8555), by the library instant-acme.
+//!
+//! Here is one attempt; when to make it is decided elsewhere. `order` is the way
+//! from names to a chain, `pending` what survives a crash on it, `answer` the
+//! challenge; `client` is the way to the authority and `error` what it says.
+
+mod account;
+mod answer;
+mod chain;
+mod client;
+mod error;
+mod key;
+mod order;
+mod pending;
+mod renewal_info;
+
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use instant_acme::Account;
+use rustls::pki_types::CertificateDer;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Request;
+use crate::act::publish::{Content, PublishError, Publisher, Version};
+use crate::act::step::{About, NamedStep};
+use crate::config::{AnswerBy, Settings};
+use crate::model::CertificateName;
+use crate::observe::files;
+use answer::{Answers, Responder};
+use client::Client;
+pub use error::{AcmeError, AcmeErrorClass, AcmeProblem, AcmeSubproblem};
+use order::Session;
+use pending::Place;
+pub use renewal_info::RenewalWindow;
+
+/// An exchange may take so much of the time of an order, so that one that
+/// stalls is not all of it; and no longer than this.
+const LONGEST_EXCHANGE: Duration = Duration::from_secs(30);
+
+/// The engine, and what its attempts share.
+#[derive(Default)]
+pub(crate) struct Acme {
+    /// Listens while somebody needs it.
+    responder: Mutex<Weak<Responder>>,
+    /// Held while the account is read or made: there is to be one.
+    account: Mutex<()>,
+}
+
+impl Acme {
+    /// Obtains the certificate of `request` and publishes it.
+    ///
+    /// Guarantees: what the authority has issued is published, by this call or by
+    /// the next one after a crash. What was published before stays when this
+    /// fails.
+    pub(crate) async fn obtain(
+        &self,
+        settings: &Settings,
+        request: &Request<'_>,
+    ) -> Result<Version, AcmeError> {
+        match self.attempt(settings, request).await {
+            Err((error, Some(account))) if is_unknown_account(&error) => {
+                self.forget(settings, &account).await?;
+                self.attempt(settings, request)
+                    .await
+                    .map_err(|(error, _)| error)
+            }
+            other => other.map_err(|(error, _)| error),
+        }
+    }
+
+    /// When the authority would have this certificate (DER) renewed.
+    ///
+    /// # Errors
+    /// When it does not say, or not in a way that can be understood. An answer
+    /// without `Retry-After` is one of those (RFC 9773, section 4.3).
+    pub(crate) async fn renewal_info(
+        &self,
+        settings: &Settings,
+        certificate: &CertificateDer<'_>,
+    ) -> Result<RenewalWindow, AcmeError> {
+        let identifier = renewal_info::identifier(certificate)?;
+        let client = client_of(settings)?;
+        let account = self.account(settings, &client).await?;
+        let info = account.renewal_info(&identifier).await;
+        let heard = client.heard();
+        let (info, _) = info.map_err(|error| AcmeError::of("ask when to renew", &error, &heard))?;
+        RenewalWindow::of(&info, heard.retry_after)
+    }
+
+    /// Gives the account another key.
+    pub(crate) async fn roll_account_key(&self, settings: &Settings) -> Result<(), AcmeError> {
+        let client = client_of(settings)?;
+        let _alone = self.account.lock().await;
+        account::roll_key(settings, &client).await
+    }
+
+    /// One attempt; when it fails, with the account that it was made with.
+    async fn attempt(
+        &self,
+        settings: &Settings,
+        request: &Request<'_>,
+    ) -> Result<Version, (AcmeError, Option<String>)> {
+        let deadline = Instant::now() + settings.acme.timeout;
+        let early = |error: AcmeError| (error, None);
+        let client = client_of(settings).map_err(early)?;
+        let account = self.account(settings, &client).await.map_err(early)?;
+        let id = account.id().to_owned();
+        let place = || Place::of(&settings.certificate_root, request.name);
+        let session = Session {
+            settings,
+            request,
+            client: &client,
+            account: &account,
+            answers: self.answers(settings).await.map_err(early)?,
+            replaces: replaced(&settings.certificate_root, request.name),
+            place: place(),
+            deadline,
+        };
+        let obtained = session.obtain().await;
+        let obtained = obtained.map_err(|error| (error, Some(id)))?;
+        let about = About::Certificate(request.name);
+        settings
+            .hold_at
+            .passed(NamedStep::CertificateFetched, about)
+            .await;
+        let keep = settings.acme.keep_versions;
+        let publisher = Publisher::new(&settings.certificate_root, request.name, keep);
+        let content = Content {
+            chain: &obtained.chain,
+            key: &obtained.key,
+        };
+        let version = publisher.publish(&content);
+        let version = version.map_err(|error| early(unpublished(&error)))?;
+        place().remove().map_err(early)?;
+        Ok(version)
+    }
+
+    async fn account(&self, settings: &Settings, client: &Client) -> Result<Account, AcmeError> {
+        let _alone = self.account.lock().await;
+        account::account(settings, client).await
+    }
+
+    async fn forget(&self, settings: &Settings, account: &str) -> Result<(), AcmeError> {
+        let _alone = self.account.lock().await;
+        account::set_aside(settings, account)
+    }
+
+    async fn answers(&self, settings: &Settings) -> Result<Answers, AcmeError> {
+        if settings.acme.answer_by == AnswerBy::Webroot {
+            return Ok(Answers::webroot(&settings.certificate_root));
+        }
+        let mut shared = self.responder.lock().await;
+        if let Some(responder) = shared.upgrade() {
+            return Ok(Answers::Listener(responder));
+        }
+        let responder = Arc::new(Responder::listen(settings.acme.listen).await?);
+        *shared = Arc::downgrade(&responder);
+        Ok(Answers::Listener(responder))
+    }
+}
+
+fn client_of(settings: &Settings) -> Result<Client, AcmeError> {
+    let deadline = (settings.acme.timeout / 4).min(LONGEST_EXCHANGE);
+    Client::new(settings.acme_roots(), deadline).map_err(|error| {
+        AcmeError::new(
+            AcmeErrorClass::Local,
+            "prepare to speak to the authority",
+            error.to_string(),
+        )
+    })
+}
+
+fn unpublished(error: &PublishError) -> AcmeError {
+    AcmeError::new(AcmeErrorClass::Local, "publish", error.to_string())
+}
+
+fn is_unknown_account(error: &AcmeError) -> bool {
+    error
+        .problem()
+        .is_some_and(|problem| problem.kind == "accountDoesNotExist")
+}
+
+/// By what the authority knows the certificate that is published; none if it is
+/// a placeholder, or another one without an issuer.
+fn replaced(
+    root: &Path,
+    name: &CertificateName,
+) -> Option<instant_acme::CertificateIdentifier<'static>> {
+    let certificate = files::certificate(root, name).ok()?;
+    renewal_info::identifier(&certificate).ok()
+}

@@ -1,0 +1,491 @@
+//! One order, from its names to its chain.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier,
+    NewOrder, Order, OrderStatus,
+};
+use rcgen::KeyPair;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::answer::{Answers, Presented};
+use super::chain;
+use super::client::{Client, TransportError};
+use super::error::{AcmeError, AcmeErrorClass as Class, AcmeSubproblem};
+use super::key;
+use super::pending::{Pending, Place};
+use crate::act::issue::Request;
+use crate::act::issue::challenge::{Answer, check_answer};
+use crate::act::step::{About, NamedStep};
+use crate::clock::now;
+use crate::config::Settings;
+use crate::model::Leaf;
+
+/// How often in a row a nonce may be refused. The library asks three times each.
+const NONCES: usize = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A certificate of an authority, seen to be what was asked for.
+pub(super) struct Obtained {
+    pub(super) leaf: Leaf,
+    pub(super) chain: String,
+    pub(super) key: String,
+}
+
+/// What obtaining one certificate works with.
+pub(super) struct Session<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) request: &'a Request<'a>,
+    pub(super) client: &'a Client,
+    pub(super) account: &'a Account,
+    pub(super) answers: Answers,
+    pub(super) replaces: Option<CertificateIdentifier<'static>>,
+    pub(super) place: Place,
+    /// When to leave it for the next attempt.
+    pub(super) deadline: Instant,
+}
+
+impl Session<'_> {
+    /// Orders the certificate, or goes on with the order that an earlier attempt
+    /// left after its key was sent.
+    ///
+    /// Guarantees: once the authority has the key, what it issues is fetched, by
+    /// this call or by one after a crash.
+    ///
+    /// # Errors
+    /// As the authority says. When it takes too long, or the connection breaks
+    /// for good, the order is kept for the next attempt.
+    pub(super) async fn obtain(&self) -> Result<Obtained, AcmeError> {
+        if let Some(obtained) = self.resume().await? {
+            return Ok(obtained);
+        }
+        let mut order = self.place_order().await?;
+        self.authorize(&mut order).await?;
+        let key = key::generate(self.request.key).await?;
+        self.place.keep(&self.pending(order.url(), &key))?;
+        self.passed(NamedStep::OrderReady).await;
+        self.finish(&mut order, &key).await
+    }
+
+    async fn passed(&self, step: NamedStep) {
+        let about = About::Certificate(self.request.name);
+        self.settings.hold_at.passed(step, about).await;
+    }
+
+    fn pending(&self, order: &str, key: &KeyPair) -> Pending {
+        Pending {
+            directory: self.settings.acme_directory.clone(),
+            order: order.to_owned(),
+            domains: self.request.domains.to_vec(),
+            key: self.request.key,
+            profile: self.request.profile.map(str::to_owned),
+            key_pem: key.serialize_pem(),
+        }
+    }
+
+    /// What the order that was left comes to; none if there is none to go on
+    /// with.
+    async fn resume(&self) -> Result<Option<Obtained>, AcmeError> {
+        let Some(pending) = self.place.read()? else {
+            return Ok(None);
+        };
+        let Ok(key) = key::parse(&pending.key_pem) else {
+            return self.begin_anew("its key cannot be read");
+        };
+        if pending != self.pending(&pending.order, &key) {
+            return self.begin_anew("it was for something else");
+        }
+        let mut order = match self
+            .fresh(async || self.account.order(pending.order.clone()).await)
+            .await
+        {
+            Ok(order) => order,
+            Err(error) => {
+                let error = self.failed("go on with an earlier order", &error);
+                return match error.class() {
+                    Class::Refused | Class::Account => self.begin_anew(&error.to_string()),
+                    _ => Err(error),
+                };
+            }
+        };
+        match order.state().status {
+            OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => {}
+            OrderStatus::Pending | OrderStatus::Invalid => {
+                return self.begin_anew("it was never ready");
+            }
+        }
+        info!(certificate = %self.request.name, "going on with the order of an earlier attempt");
+        let obtained = self.finish(&mut order, &key).await?;
+        // From long ago, it is no renewal.
+        if obtained.leaf.life_left(now()) < 0.5 {
+            return self.begin_anew("what it issued is old");
+        }
+        Ok(Some(obtained))
+    }
+
+    fn begin_anew(&self, why: &str) -> Result<Option<Obtained>, AcmeError> {
+        info!(certificate = %self.request.name, "the order of an earlier attempt is left: {why}");
+        self.place.remove().map(|()| None)
+    }
+
+    /// A new order: one that replaces what is published, if the authority takes
+    /// that; for its limits do not count it.
+    async fn place_order(&self) -> Result<Order, AcmeError> {
+        let identifiers: Vec<Identifier> = self
+            .request
+            .domains
+            .iter()
+            .map(|domain| Identifier::Dns(domain.to_string()))
+            .collect();
+        if let Some(replaces) = &self.replaces {
+            match self.new_order(&identifiers, Some(replaces)).await {
+                Err(error) if is_about_replacing(&error) => {
+                    let error = self.failed("order a replacement", &error);
+                    info!(certificate = %self.request.name, "ordering without `replaces`: {error}");
+                }
+                other => return other.map_err(|error| self.failed("order", &error)),
+            }
+        }
+        let order = self.new_order(&identifiers, None).await;
+        order.map_err(|error| self.failed("order", &error))
+    }
+
+    async fn new_order(
+        &self,
+        identifiers: &[Identifier],
+        replaces: Option<&CertificateIdentifier<'static>>,
+    ) -> Result<Order, Error> {
+        self.fresh(async || {
+            let mut order = NewOrder::new(identifiers);
+            if let Some(profile) = self.request.profile {
+                order = order.profile(profile);
+            }
+            if let Some(replaces) = replaces {
+                order = order.replaces(replaces.clone());
+            }
+            self.account.new_order(&order).await
+        })
+        .await
+    }
+
+    /// Proves that the names are ours, until the order is ready.
+    async fn authorize(&self, order: &mut Order) -> Result<(), AcmeError> {
+        let presented = self.present_answers(order).await?;
+        if !presented.is_empty() {
+            for answer in &presented {
+                check_answer(&self.request.replicas, &answer.1, self.answers.from())
+                    .await
+                    .map_err(|error| {
+                        let doing = format!("check the answer for {}", answer.0);
+                        AcmeError::new(Class::Local, doing, error.to_string())
+                    })?;
+            }
+            self.passed(NamedStep::ChallengeChecked).await;
+            self.say_ready(order).await?;
+        }
+        self.until_ready(order).await
+    }
+
+    /// Has the challenge of each name answered that the authority wants proved:
+    /// name, what is answered, and what keeps it so.
+    async fn present_answers(
+        &self,
+        order: &mut Order,
+    ) -> Result<Vec<(String, Answer, Presented)>, AcmeError> {
+        let wanted = self.fresh(async || challenges(order).await).await;
+        let wanted = wanted.map_err(|error| self.failed("read the authorizations", &error))?;
+        let mut presented = Vec::new();
+        for challenge in wanted {
+            let Some((token, text)) = challenge.http_01 else {
+                let why = format!(
+                    "the authority offers no http-01 for {}, the only challenge of this engine",
+                    challenge.name
+                );
+                return Err(AcmeError::new(Class::Refused, "answer a challenge", why));
+            };
+            let guard = self.answers.present(&token, &text)?;
+            presented.push((challenge.name, Answer { token, text }, guard));
+        }
+        Ok(presented)
+    }
+
+    async fn say_ready(&self, order: &mut Order) -> Result<(), AcmeError> {
+        let mut told = BTreeSet::new();
+        let said = self.fresh(async || say_ready(order, &mut told).await).await;
+        said.map_err(|error| self.failed("have a challenge validated", &error))
+    }
+
+    async fn until_ready(&self, order: &mut Order) -> Result<(), AcmeError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let looked = self
+                .fresh(async || order.refresh().await.map(|state| state.status))
+                .await;
+            match looked.map_err(|error| self.failed("look at the order", &error))? {
+                OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => return Ok(()),
+                OrderStatus::Invalid => return Err(self.why_invalid(order).await),
+                OrderStatus::Pending => {
+                    self.wait(&mut pause, "the names are not validated").await?
+                }
+            }
+        }
+    }
+
+    /// What the authority saw when it looked for the answers.
+    async fn why_invalid(&self, order: &mut Order) -> AcmeError {
+        let mut found: Option<(String, instant_acme::Problem)> = None;
+        let mut others = Vec::new();
+        let mut authorizations = order.authorizations();
+        while let Some(Ok(mut authorization)) = authorizations.next().await {
+            // It was read while it was pending.
+            if authorization.refresh().await.is_err() {
+                continue;
+            }
+            let name = authorization.identifier().to_string();
+            let mut challenges = authorization.challenges.iter();
+            let Some(problem) = challenges.find_map(|it| it.error.clone()) else {
+                continue;
+            };
+            match &found {
+                None => found = Some((name, problem)),
+                Some(_) => others.push((name, problem)),
+            }
+        }
+        match found {
+            Some((name, problem)) => {
+                let doing = format!("prove that {name} is ours");
+                let error = AcmeError::told(Some(Class::ValidationFailed), doing, &problem);
+                error.with_others(others.iter().map(|(name, it)| AcmeSubproblem::of(name, it)))
+            }
+            None => self.invalid(order),
+        }
+    }
+
+    /// What the authority says of an order that is invalid.
+    fn invalid(&self, order: &mut Order) -> AcmeError {
+        match &order.state().error {
+            Some(problem) => AcmeError::told(None, "order", problem),
+            None => AcmeError::new(
+                Class::Refused,
+                "order",
+                "it is invalid, and nobody says why",
+            ),
+        }
+    }
+
+    /// Sends the request for a certificate, fetches it, and sees that it is what
+    /// was asked for.
+    async fn finish(&self, order: &mut Order, key: &KeyPair) -> Result<Obtained, AcmeError> {
+        let request = key::request(key, self.request.domains)?;
+        let result = self.fetch(order, &request).await;
+        let result = result.and_then(|chain| {
+            let key = key.serialize_pem();
+            let leaf = chain::check(&chain, &key, self.request.domains)?;
+            Ok(Obtained { leaf, chain, key })
+        });
+        // What will never be more than that is not gone on with.
+        let is_final = |error: &AcmeError| {
+            !matches!(
+                error.class(),
+                Class::Network | Class::Unavailable | Class::BadNonce | Class::RateLimited
+            )
+        };
+        if result.as_ref().is_err_and(is_final) {
+            self.place.remove()?;
+        }
+        result
+    }
+
+    /// From here on the authority may have issued, whatever became of its
+    /// answer: so a broken connection is no reason to give up.
+    async fn fetch(&self, order: &mut Order, request: &[u8]) -> Result<String, AcmeError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.step(order, request).await {
+                Ok(Step::Chain(chain)) => return Ok(chain),
+                Ok(Step::Invalid(error)) => return Err(error),
+                Ok(Step::Processing) => {
+                    self.wait(&mut pause, "the order is being processed")
+                        .await?
+                }
+                Err(error) => self.tolerate(error, &mut pause).await?,
+            }
+            if let Err(error) = self.look(order).await {
+                self.tolerate(error, &mut pause).await?;
+            }
+        }
+    }
+
+    /// What can be done in the order's present state.
+    async fn step(&self, order: &mut Order, request: &[u8]) -> Result<Step, AcmeError> {
+        if order.state().status == OrderStatus::Ready {
+            let sent = self.fresh(async || order.finalize_csr(request).await).await;
+            self.passed(NamedStep::OrderFinalized).await;
+            sent.map_err(|error| self.failed("send the certificate request", &error))?;
+        }
+        match order.state().status {
+            OrderStatus::Ready | OrderStatus::Processing => Ok(Step::Processing),
+            OrderStatus::Pending | OrderStatus::Invalid => Ok(Step::Invalid(self.invalid(order))),
+            OrderStatus::Valid => self.download(order).await.map(Step::Chain),
+        }
+    }
+
+    async fn look(&self, order: &mut Order) -> Result<(), AcmeError> {
+        let looked = self.fresh(async || order.refresh().await.map(|_| ())).await;
+        looked.map_err(|error| self.failed("look at the order", &error))
+    }
+
+    async fn download(&self, order: &mut Order) -> Result<String, AcmeError> {
+        let doing = "fetch the certificate";
+        let chain = self.fresh(async || order.certificate().await).await;
+        let chain = chain.map_err(|error| self.failed(doing, &error))?;
+        let chain = chain.ok_or_else(|| {
+            AcmeError::new(
+                Class::Malformed,
+                doing,
+                "expected a valid order, found another state",
+            )
+        })?;
+        let alternates = self.client.heard().alternates;
+        let words = &self.settings.acme.preferred_chain;
+        Ok(chain::preferred(self.account, self.client, chain, alternates, words).await)
+    }
+
+    /// Waits after a failure that may pass; else it is the end.
+    async fn tolerate(&self, error: AcmeError, pause: &mut Duration) -> Result<(), AcmeError> {
+        match error.class() {
+            Class::Network | Class::Unavailable | Class::BadNonce => {}
+            _ => return Err(error),
+        }
+        if Instant::now() + *pause > self.deadline {
+            return Err(error);
+        }
+        warn!(certificate = %self.request.name, "trying again: {error}");
+        self.wait(pause, "the authority does not answer").await
+    }
+
+    /// Waits before the next look: as long as the authority asks, or a little
+    /// longer each time.
+    async fn wait(&self, pause: &mut Duration, meanwhile: &str) -> Result<(), AcmeError> {
+        let heard = self.client.heard();
+        let asked = heard
+            .retry_after
+            .map(|at| Duration::try_from(at.duration_since(now())).unwrap_or(Duration::ZERO));
+        let this = asked.unwrap_or(*pause).max(FIRST_PAUSE);
+        if Instant::now() + this > self.deadline {
+            let limit = self.settings.acme.timeout.as_secs();
+            let why = format!(
+                "{meanwhile} after {limit} s (--acme-timeout); the next attempt goes on with it"
+            );
+            return Err(
+                AcmeError::new(Class::Unavailable, "wait for the order", why).heard(&heard),
+            );
+        }
+        sleep(this).await;
+        *pause = (*pause * 3 / 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+
+    fn failed(&self, doing: &str, error: &Error) -> AcmeError {
+        AcmeError::of(doing, error, &self.client.heard())
+    }
+
+    /// Repeats what was refused for its nonce: then the authority has done
+    /// nothing, and each attempt has a fresh one.
+    async fn fresh<T>(&self, attempt: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+        with_fresh_nonces(attempt).await
+    }
+}
+
+/// Where an order stands whose names are proved.
+enum Step {
+    Processing,
+    /// For ever.
+    Invalid(AcmeError),
+    Chain(String),
+}
+
+async fn with_fresh_nonces<T>(
+    mut attempt: impl AsyncFnMut() -> Result<T, Error>,
+) -> Result<T, Error> {
+    for _ in 1..NONCES {
+        match attempt().await {
+            Err(Error::Api(problem)) if is_bad_nonce(&problem) => {}
+            other => return other,
+        }
+    }
+    attempt().await
+}
+
+fn is_bad_nonce(problem: &instant_acme::Problem) -> bool {
+    let kind = problem.r#type.as_deref().unwrap_or_default();
+    kind.ends_with(":badNonce")
+}
+
+/// Whether an order was refused for what it says to replace: replaced already,
+/// unknown to the authority, or the authority knows nothing of replacing.
+fn is_about_replacing(error: &Error) -> bool {
+    match error {
+        Error::Unsupported(_) => true,
+        Error::Api(problem) => {
+            let kind = problem.r#type.as_deref().unwrap_or_default();
+            let kind = kind.rsplit(':').next().unwrap_or_default();
+            // Pebble calls a certificate that it does not know serverInternal.
+            ["alreadyReplaced", "malformed", "serverInternal"].contains(&kind)
+        }
+        // It took the order, and did not say that it replaces anything.
+        Error::Other(other) => !other.is::<TransportError>(),
+        _ => false,
+    }
+}
+
+/// A challenge that is to be answered.
+struct Wanted {
+    name: String,
+    /// Token and answer; none if http-01 is not offered.
+    http_01: Option<(String, String)>,
+}
+
+/// The challenges of all names that are not proved yet.
+async fn challenges(order: &mut Order) -> Result<Vec<Wanted>, Error> {
+    let mut wanted = Vec::new();
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization?;
+        if authorization.status != AuthorizationStatus::Pending {
+            continue;
+        }
+        let name = authorization.identifier().to_string();
+        let challenge = authorization.challenge(ChallengeType::Http01);
+        let http_01 = challenge.map(|challenge| {
+            let text = challenge.key_authorization().as_str().to_owned();
+            (challenge.token.clone(), text)
+        });
+        wanted.push(Wanted { name, http_01 });
+    }
+    Ok(wanted)
+}
+
+/// Tells the authority that the answers are there, but not of those in `told`.
+async fn say_ready(order: &mut Order, told: &mut BTreeSet<String>) -> Result<(), Error> {
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization?;
+        if authorization.status != AuthorizationStatus::Pending {
+            continue;
+        }
+        let url = authorization.url().to_owned();
+        if told.contains(&url) {
+            continue;
+        }
+        if let Some(mut challenge) = authorization.challenge(ChallengeType::Http01) {
+            challenge.set_ready().await?;
+        }
+        told.insert(url);
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! The engine `acme` without a swarm, for tests against real servers.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+
+use crate::act::issue::Request;
+use crate::act::issue::acme::{Acme, AcmeError, AcmeErrorClass, RenewalWindow};
+use crate::config::Settings;
+use crate::decide::WhyIssue;
+use crate::model::{CertificateName, DomainName, KeyAlgorithm};
+use crate::observe::files;
+
+#[derive(Parser)]
+struct Given {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The engine with its settings.
+#[allow(missing_debug_implementations, reason = "a key may be in it")]
+pub struct Engine {
+    settings: Settings,
+    acme: Acme,
+}
+
+/// A certificate that is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Obtained {
+    /// The number of its version below `archive/`.
+    pub version: u64,
+    /// SHA-256 of the leaf's DER, in hexadecimal.
+    pub fingerprint: String,
+    /// The names that it is for.
+    pub names: Vec<String>,
+}
+
+impl Engine {
+    /// With settings as the command line has them.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(settings: &[&str]) -> Result<Self, String> {
+        let given = Given::try_parse_from([&["rollover"], settings].concat());
+        let settings = given.map_err(|error| error.to_string())?.settings;
+        settings.check().map_err(|error| error.to_string())?;
+        Ok(Self {
+            settings,
+            acme: Acme::default(),
+        })
+    }
+
+    /// Obtains a certificate for these names, which is due, and publishes it;
+    /// `replicas` are asked first whether they would answer the challenge.
+    ///
+    /// # Errors
+    /// As the engine's.
+    pub async fn obtain(
+        &self,
+        names: &[&str],
+        key: &str,
+        profile: Option<&str>,
+        replicas: &[SocketAddr],
+    ) -> Result<Obtained, AcmeError> {
+        let domains = names.iter().map(|name| DomainName::parse(name));
+        let domains: Vec<DomainName> = domains
+            .collect::<Result<_, _>>()
+            .map_err(|error| wrong(&error))?;
+        let key: KeyAlgorithm = key.parse().map_err(|()| wrong(&"an unknown key"))?;
+        let first = domains.first().ok_or_else(|| wrong(&"no name"))?;
+        let replicas = replicas
+            .iter()
+            .map(|address| (address.to_string(), *address));
+        let request = Request {
+            name: &CertificateName::of(first),
+            domains: &domains,
+            why: WhyIssue::Forced,
+            published: None,
+            replicas: replicas.collect(),
+            key,
+            profile,
+        };
+        let version = self.acme.obtain(&self.settings, &request).await?;
+        Ok(Obtained {
+            version: version.number,
+            fingerprint: version.leaf.fingerprint.to_string(),
+            names: version.leaf.names,
+        })
+    }
+
+    /// When the authority would have the published certificate of this name
+    /// renewed.
+    ///
+    /// # Errors
+    /// As the engine's.
+    pub async fn renewal_info(&self, name: &str) -> Result<RenewalWindow, AcmeError> {
+        let domain = DomainName::parse(name).map_err(|error| wrong(&error))?;
+        let name = CertificateName::of(&domain);
+        let certificate = files::certificate(&self.settings.certificate_root, &name);
+        let certificate = certificate.map_err(|error| wrong(&error))?;
+        self.acme.renewal_info(&self.settings, &certificate).await
+    }
+
+    /// Gives the account another key.
+    ///
+    /// # Errors
+    /// As the engine's.
+    pub async fn roll_account_key(&self) -> Result<(), AcmeError> {
+        self.acme.roll_account_key(&self.settings).await
+    }
+}
+
+fn wrong(what: &dyn std::fmt::Display) -> AcmeError {
+    AcmeError::new(
+        AcmeErrorClass::Local,
+        "read what is wanted",
+        what.to_string(),
+    )
+}
