@@ -21,6 +21,7 @@ mod observe;
 pub mod preflight;
 mod reconcile;
 mod report;
+mod state;
 mod status;
 
 use std::process::ExitCode;

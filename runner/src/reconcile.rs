@@ -17,6 +17,7 @@ use crate::ahead::Ahead;
 use crate::clock::now;
 use crate::config::Settings;
 use crate::daemon::{Teller, Work};
+use crate::decide::lease::Lease;
 use crate::decide::{
     Attempted, CertificateStep, Memory, Occasion, Plan, RolloutStep, Step, WhyIssue, all_served,
     decide, forced_in_vain, forced_rollout,
@@ -27,6 +28,7 @@ use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Snapshot, observe};
 use crate::report::{CertificateResult, Report, RolloutResult};
+use crate::state::{Key, State, StateError, Store};
 
 /// How soon to look again while something is under way.
 const SOON: Duration = Duration::from_secs(2);
@@ -38,6 +40,10 @@ pub(crate) struct Runner {
     pub(crate) schedule: Schedule,
     pub(crate) own: Option<Own>,
     pub(crate) memory: Memory,
+    /// What of the memory outlives this process.
+    pub(crate) state: State,
+    /// Where that lies.
+    pub(crate) store: Store,
     /// Tells `rollover status` what is only known here.
     pub(crate) teller: Teller,
     pub(crate) ahead: Ahead,
@@ -66,6 +72,8 @@ impl Runner {
         &mut self,
         forced: &[CertificateName],
     ) -> Result<Report, SwarmError> {
+        self.recall().await;
+        self.state.catch_up(&self.memory).await;
         let mut seen = self.observe_and_remember().await?;
         let mut plan = self.decide(&seen, forced);
         let in_vain = forced_in_vain(&plan, forced);
@@ -155,6 +163,7 @@ impl Runner {
         target: &str,
         strategy: Option<&str>,
     ) -> Result<Report, ForceError> {
+        self.recall().await;
         let seen = self.observe_and_remember().await?;
         let mut views = seen.targets.iter();
         let Some(view) = views.find(|view| view.target.name == target) else {
@@ -181,6 +190,17 @@ impl Runner {
         remove_leftovers(&self.manager, &plan.unfinished()).await;
         report.conclude(&plan, &unsafe_now, all_served(&seen, now()));
         Ok(report)
+    }
+
+    /// Brings the memory up to what is kept in the swarm.
+    pub(crate) async fn recall(&mut self) {
+        self.state.recall(&mut self.memory).await;
+    }
+
+    /// Who acts, of all runners in the swarm.
+    pub(crate) async fn lease(&self) -> Result<Option<Lease>, StateError> {
+        let stored = self.store.load::<Lease>(&Key::Lease).await?;
+        Ok(stored.map(|stored| stored.record))
     }
 
     /// What a reconcile would do now, without doing it.
@@ -219,7 +239,9 @@ impl Runner {
             schedule: &self.schedule,
             forced,
         };
-        decide(snapshot, &self.memory, &occasion, now())
+        let mut plan = decide(snapshot, &self.memory, &occasion, now());
+        plan.problems.extend(self.state.problems());
+        plan
     }
 
     async fn carry_out(
@@ -237,11 +259,16 @@ impl Runner {
     async fn publish_placeholder(&mut self, step: &CertificateStep) -> CertificateResult {
         info!(certificate = %step.name, "publishing a placeholder");
         let published = self.placeholder(step).await;
-        if let Err(why) = &published {
-            error!("{why}");
-            let attempted = Attempted::Certificate(step.name.clone());
-            self.memory.record(attempted, now(), Some(why.to_string()));
+        match &published {
+            Err(why) => {
+                error!("{why}");
+                let attempted = Attempted::Certificate(step.name.clone());
+                self.memory.record(attempted, now(), Some(why.to_string()));
+            }
+            // Only a person can have had one published over what was issued.
+            Ok(()) => self.memory.forget_issued(&step.name),
         }
+        self.state.keep(&self.memory, &step.name).await;
         CertificateResult::placeholder(&step.name, published)
     }
 
@@ -252,6 +279,7 @@ impl Runner {
         );
         let prepared = issue::prepare_placeholder(root, &step.name, &step.domains, now())?;
         self.passed(NamedStep::PlaceholderPrepared, about).await;
+        self.manager.fence.pass().await;
         prepared.publish()?;
         self.passed(NamedStep::PlaceholderPublished, about).await;
         Ok(())
@@ -276,11 +304,16 @@ impl Runner {
             published: before.map(|leaf| leaf.fingerprint),
             replicas: answering(snapshot, &step.name),
         };
+        self.manager.fence.pass().await;
         let result = issue::issue(&self.manager, &self.settings, self.own.as_ref(), &request).await;
         let attempted = Attempted::Certificate(step.name.clone());
         let failed = result.as_ref().err().map(ToString::to_string);
         self.memory.record(attempted, now(), failed);
         let after = result.as_ref().ok().and_then(Published::leaf).cloned();
+        if let Some(leaf) = &after {
+            self.memory.record_issued(&step.name, leaf, now());
+        }
+        self.state.keep(&self.memory, &step.name).await;
         let result = CertificateResult::issued(&step.name, before, after, result.err());
         match &result.error {
             Some(why) => error!("{why}"),

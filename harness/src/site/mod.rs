@@ -13,6 +13,7 @@ mod renewal;
 mod runner;
 mod runner_log;
 mod secrets;
+mod state;
 mod status;
 
 pub use account::{Account, Change};

@@ -3,6 +3,8 @@
 
 mod hold;
 mod issue;
+mod kept;
+pub(crate) mod lease;
 mod memory;
 mod plan;
 mod rollout;
@@ -12,6 +14,7 @@ mod standing;
 pub(crate) mod tests;
 
 pub(crate) use hold::Because;
+pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
 #[cfg(test)]
 use plan::WhyNot;
@@ -39,7 +42,7 @@ pub(crate) fn decide(
     for (name, certificate) in &snapshot.certificates {
         let step = issue::step(snapshot, name, certificate, memory, occasion, now);
         plan.problems
-            .extend(issue::problem(snapshot, name, certificate));
+            .extend(issue::problem(snapshot, name, certificate, memory, now));
         plan.problems
             .extend(out_of_its_time(name, certificate, now));
         plan.certificates.push(CertificateStep {

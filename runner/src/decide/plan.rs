@@ -268,6 +268,17 @@ pub(crate) enum Problem {
         serves: Fingerprint,
     },
     #[error(
+        "certificate {name}: the certificate root has {found}, but {issued} was seen there at {at} and \
+         has not expired; is the right volume mounted? Nothing is ordered or rolled out. If it is \
+         really gone: rollover once --force {name}"
+    )]
+    RootForgotIt {
+        name: CertificateName,
+        found: &'static str,
+        issued: Fingerprint,
+        at: Timestamp,
+    },
+    #[error(
         "certificate {name}: {replica} of {target} serves a newer certificate than is published; \
          nothing is rolled out"
     )]
@@ -368,6 +379,9 @@ pub(crate) enum Problem {
         /// What the last attempt found.
         why: String,
     },
+    /// What is remembered could not be read or kept.
+    #[error("{0}")]
+    State(String),
     #[error("--force {name}: not renewed now: {step}")]
     NotForced { name: CertificateName, step: String },
     #[error(
