@@ -34,6 +34,9 @@ pub(crate) struct Told {
     /// process draws another.
     pub(crate) schedule: Schedule,
     pub(crate) memory: Memory,
+    /// Why it does nothing, while another runner acts.
+    #[serde(default)]
+    pub(crate) standby: Option<String>,
     /// What it is at, and since when.
     doing: Vec<(Work, Timestamp)>,
     /// When it last looked at everything.
@@ -76,6 +79,7 @@ impl Teller {
             since: now(),
             schedule,
             memory: Memory::default(),
+            standby: None,
             doing: Vec::new(),
             looked_at: None,
             looks_again_at: None,
@@ -95,6 +99,11 @@ impl Teller {
         let mut told = self.lock();
         told.memory = memory.clone();
         told.looks_again_at = at;
+    }
+
+    /// Tells that another runner acts, and how that is known; or none does.
+    pub(crate) fn stands_by(&self, why: Option<String>) {
+        self.lock().standby = why;
     }
 
     /// Tells that some work begins.

@@ -20,10 +20,12 @@ mod docker;
 mod http;
 mod model;
 mod observe;
+mod obtain;
 pub mod preflight;
 mod reconcile;
 mod report;
 mod simulate;
+mod state;
 mod status;
 
 /// The engine `acme`, alone: what a test needs to try it against a server.

@@ -1,33 +1,35 @@
 //! One reconcile: look, decide, act, and say when to look again. It takes no
 //! hint of what has changed; a crash anywhere is just another start.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-use crate::act::issue::{self, Acme, CHALLENGE_PORT, PlaceholderError, Request};
+use crate::act::issue::Acme;
 use crate::act::rollout::{
     RolloutError, RolloutOutcome, collect_secrets, remove_leftovers, roll_out,
 };
 use crate::act::step::{About, NamedStep};
 use crate::ahead::Ahead;
 use crate::clock::now;
-use crate::config::{Engine, Settings};
+use crate::config::Settings;
 use crate::daemon::{Teller, Work};
+use crate::decide::lease::Lease;
 use crate::decide::{
-    Attempted, CertificateStep, Memory, Occasion, Plan, Policy, RolloutStep, Step, WhyIssue,
-    all_served, decide, forced_in_vain, forced_rollout,
+    Memory, Occasion, Plan, Policy, RolloutStep, all_served, ari_questions, decide, forced_in_vain,
+    forced_rollout,
 };
 use crate::docker::Manager;
-use crate::model::{CertificateName, Ordering, Published, Schedule, Strategy};
+use crate::model::{CertificateName, Schedule, Strategy};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Snapshot, observe};
-use crate::report::{CertificateResult, Report, RolloutResult};
+use crate::obtain::{Obtaining, Remembered};
+use crate::report::{Report, RolloutResult};
+use crate::state::{Key, State, StateError, Store};
 
 /// How soon to look again while something is under way.
 const SOON: Duration = Duration::from_secs(2);
@@ -39,6 +41,10 @@ pub(crate) struct Runner {
     pub(crate) schedule: Schedule,
     pub(crate) own: Option<Own>,
     pub(crate) memory: Memory,
+    /// What of the memory outlives this process.
+    pub(crate) state: State,
+    /// Where that lies.
+    pub(crate) store: Store,
     /// Tells `rollover status` what is only known here.
     pub(crate) teller: Teller,
     pub(crate) ahead: Ahead,
@@ -68,14 +74,17 @@ impl Runner {
         &mut self,
         forced: &[CertificateName],
     ) -> Result<Report, SwarmError> {
+        self.recall().await;
+        self.state.catch_up(&self.memory).await;
         let mut seen = self.observe_and_remember().await?;
+        self.ask_when_to_renew(&seen).await;
         let mut plan = self.decide(&seen, forced);
         let in_vain = forced_in_vain(&plan, forced);
         let mut report = Report::default();
         if plan.has_work() {
             self.passed(NamedStep::Observed, About::Everything).await;
         }
-        report.certificates = self.carry_out_all(&plan.certificates, &seen).await;
+        report.certificates = self.obtaining().all(&plan.certificates, &seen).await;
         // Obtaining takes its time, and the world goes on meanwhile.
         if !report.certificates.is_empty() {
             seen = self.observe_and_remember().await?;
@@ -154,6 +163,7 @@ impl Runner {
         target: &str,
         strategy: Option<&str>,
     ) -> Result<Report, ForceError> {
+        self.recall().await;
         let seen = self.observe_and_remember().await?;
         let mut views = seen.targets.iter();
         let Some(view) = views.find(|view| view.target.name == target) else {
@@ -180,6 +190,17 @@ impl Runner {
         remove_leftovers(&self.manager, &plan.unfinished()).await;
         report.conclude(&plan, &unsafe_now, all_served(&seen, now()));
         Ok(report)
+    }
+
+    /// Brings the memory up to what is kept in the swarm.
+    pub(crate) async fn recall(&mut self) {
+        self.state.recall(&mut self.memory).await;
+    }
+
+    /// Who acts, of all runners in the swarm.
+    pub(crate) async fn lease(&self) -> Result<Option<Lease>, StateError> {
+        let stored = self.store.load::<Lease>(&Key::Lease).await?;
+        Ok(stored.map(|stored| stored.record))
     }
 
     /// What a reconcile would do now, without doing it.
@@ -214,122 +235,41 @@ impl Runner {
     }
 
     fn decide(&self, snapshot: &Snapshot, forced: &[CertificateName]) -> Plan {
-        let occasion = Occasion {
+        let mut plan = decide(snapshot, &self.memory, &self.occasion(forced), now());
+        plan.problems.extend(self.state.problems());
+        plan
+    }
+
+    fn occasion<'a>(&'a self, forced: &'a [CertificateName]) -> Occasion<'a> {
+        let own = self.settings.own_policy();
+        Occasion {
             schedule: &self.schedule,
             forced,
-            policy: match self.settings.engine {
-                Engine::Certbot => Policy::Engine,
-            },
-        };
-        decide(snapshot, &self.memory, &occasion, now())
-    }
-
-    /// As many at a time as the engine takes; one that fails holds no other back.
-    async fn carry_out_all(
-        &mut self,
-        steps: &[CertificateStep],
-        snapshot: &Snapshot,
-    ) -> Vec<CertificateResult> {
-        let at_once = self.settings.certificates_at_once();
-        let results: Vec<_> = stream::iter(steps)
-            .map(|step| self.carry_out(step, snapshot))
-            .buffered(at_once)
-            .collect()
-            .await;
-        let mut told = Vec::new();
-        for (result, attempt) in results.into_iter().flatten() {
-            if let Some(Attempt { name, at, failed }) = attempt {
-                self.memory.record(Attempted::Certificate(name), at, failed);
-            }
-            told.push(result);
-        }
-        told
-    }
-
-    /// What came of a step, and what is to be remembered of it.
-    async fn carry_out(
-        &self,
-        step: &CertificateStep,
-        snapshot: &Snapshot,
-    ) -> Option<(CertificateResult, Option<Attempt>)> {
-        match &step.step {
-            Step::Nothing(_) => None,
-            Step::PublishPlaceholder => Some(self.publish_placeholder(step).await),
-            Step::Issue(why) => {
-                let (result, attempt) = self.issue(step, *why, snapshot).await;
-                Some((result, Some(attempt)))
-            }
+            policy: own.map_or(Policy::Engine, Policy::Own),
         }
     }
 
-    async fn publish_placeholder(
-        &self,
-        step: &CertificateStep,
-    ) -> (CertificateResult, Option<Attempt>) {
-        info!(certificate = %step.name, "publishing a placeholder");
-        let published = self.placeholder(step).await;
-        let failed = published.as_ref().err().map(|why| {
-            error!("{why}");
-            Attempt::failed(step, why.to_string())
-        });
-        (
-            CertificateResult::placeholder(&step.name, published),
-            failed,
-        )
+    /// What obtains certificates, and what is remembered of them.
+    fn obtaining(&mut self) -> Obtaining<'_> {
+        Obtaining {
+            manager: &self.manager,
+            settings: &self.settings,
+            own: self.own.as_ref(),
+            acme: &self.acme,
+            teller: &self.teller,
+            remembered: Mutex::new(Remembered {
+                memory: &mut self.memory,
+                state: &mut self.state,
+            }),
+        }
     }
 
-    async fn placeholder(&self, step: &CertificateStep) -> Result<(), PlaceholderError> {
-        let (root, about) = (
-            &self.settings.certificate_root,
-            About::Certificate(&step.name),
-        );
-        let prepared = issue::prepare_placeholder(root, &step.name, &step.domains, now())?;
-        self.passed(NamedStep::PlaceholderPrepared, about).await;
-        prepared.publish()?;
-        self.passed(NamedStep::PlaceholderPublished, about).await;
-        Ok(())
-    }
-
-    async fn issue(
-        &self,
-        step: &CertificateStep,
-        why: WhyIssue,
-        snapshot: &Snapshot,
-    ) -> (CertificateResult, Attempt) {
-        info!(certificate = %step.name, "{}", step.step);
-        let _at_work = self.teller.begins(Work::Obtaining(step.name.clone()));
-        let before = snapshot
-            .certificates
-            .get(&step.name)
-            .and_then(|view| view.published.leaf());
-        let ordering = ordering_of(snapshot, &step.name);
-        let request = Request {
-            name: &step.name,
-            domains: &step.domains,
-            why,
-            published: before.map(|leaf| leaf.fingerprint),
-            replicas: answering(snapshot, &step.name),
-            key: ordering.key,
-            profile: ordering.profile.as_deref(),
-        };
-        let own = self.own.as_ref();
-        let result = issue::issue(&self.manager, &self.settings, own, &self.acme, &request).await;
-        let attempt = Attempt {
-            name: step.name.clone(),
-            at: now(),
-            failed: result.as_ref().err().map(ToString::to_string),
-        };
-        let after = result.as_ref().ok().and_then(Published::leaf).cloned();
-        let result = CertificateResult::issued(&step.name, before, after, result.err());
-        match &result.error {
-            Some(why) => error!("{why}"),
-            None => info!(certificate = %step.name, "{}", result.outcome),
+    /// Asks when to renew what the authority is to be asked about now.
+    async fn ask_when_to_renew(&mut self, seen: &Snapshot) {
+        let questions = ari_questions(seen, &self.memory, &self.occasion(&[]), now());
+        if !questions.is_empty() {
+            self.obtaining().ask_when_to_renew(&questions).await;
         }
-        if result.changed() {
-            let about = About::Certificate(&step.name);
-            self.passed(NamedStep::Issued, about).await;
-        }
-        (result, attempt)
     }
 
     /// When to look again, after a pass that ended with `report`.
@@ -354,47 +294,6 @@ impl Runner {
         .unwrap_or(SOON)
         .max(SOON)
     }
-}
-
-/// An attempt to obtain a certificate.
-struct Attempt {
-    name: CertificateName,
-    at: Timestamp,
-    /// Why it failed, if it did.
-    failed: Option<String>,
-}
-
-impl Attempt {
-    fn failed(step: &CertificateStep, why: String) -> Self {
-        Self {
-            name: step.name.clone(),
-            at: now(),
-            failed: Some(why),
-        }
-    }
-}
-
-/// How the certificate is to be ordered: as the first target says that wants it.
-fn ordering_of(snapshot: &Snapshot, name: &CertificateName) -> Ordering {
-    let targets = snapshot.targets.iter();
-    let mut specs = targets.flat_map(|view| &view.target.certificates);
-    let spec = specs.find(|spec| spec.name == *name);
-    spec.map(|spec| spec.ordering.clone()).unwrap_or_default()
-}
-
-/// The replicas that serve the certificate's name, and so may be asked for the
-/// answer to a challenge.
-fn answering(snapshot: &Snapshot, name: &CertificateName) -> Vec<(String, SocketAddr)> {
-    let mut found = Vec::new();
-    for view in &snapshot.targets {
-        for replica in &view.replicas {
-            let serves = replica.serving.get(name).and_then(|serving| serving.leaf());
-            if let (Some(_), Some(address)) = (serves, replica.replica.endpoint(CHALLENGE_PORT)) {
-                found.push((replica.replica.name(), address));
-            }
-        }
-    }
-    found
 }
 
 /// Logs what is new since the last pass, and what is no longer: problems, and

@@ -8,17 +8,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::daemon::{Told, Work};
+use crate::decide::lease::Lease;
 use crate::decide::{
     Attempted, Because, Plan, Problem, Standing, standing, standings, target_in_step,
 };
 use crate::model::{CertificateName, DomainName, KeyKind, Published, Strategy};
 use crate::observe::{Snapshot, TargetView};
+use crate::state::StateError;
 
 /// Everything at one moment.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
     pub(crate) at: Timestamp,
     pub(crate) daemon: Daemon,
+    pub(crate) lease: LeaseStatus,
     pub(crate) certificates: Vec<CertificateStatus>,
     pub(crate) targets: Vec<TargetStatus>,
     pub(crate) problems: Vec<String>,
@@ -35,10 +38,22 @@ pub(crate) enum Daemon {
         since: Timestamp,
         looked_at: Option<Timestamp>,
         looks_again_at: Option<Timestamp>,
+        /// Why it does nothing, while another runner acts.
+        standby: Option<String>,
     },
     /// What it knows of retries, of the last engine run and of since when a
     /// replica is behind is then not known.
     Silent { why: String },
+}
+
+/// Who acts, of all runners in the swarm. A holder that has died is told as one
+/// until another takes over.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "lease")]
+pub(crate) enum LeaseStatus {
+    Held { holder: String, epoch: u64 },
+    Free,
+    Unknown { why: String },
 }
 
 /// One certificate.
@@ -147,7 +162,24 @@ pub(crate) struct Facts<'a> {
     /// Decided with the daemon's memory, if it told it.
     pub(crate) plan: &'a Plan,
     pub(crate) told: Result<&'a Told, String>,
+    pub(crate) lease: LeaseStatus,
     pub(crate) now: Timestamp,
+}
+
+impl From<Result<Option<Lease>, StateError>> for LeaseStatus {
+    fn from(read: Result<Option<Lease>, StateError>) -> Self {
+        match read {
+            Ok(Some(Lease {
+                holder: Some(holder),
+                epoch,
+                ..
+            })) => Self::Held { holder, epoch },
+            Ok(_) => Self::Free,
+            Err(error) => Self::Unknown {
+                why: error.to_string(),
+            },
+        }
+    }
 }
 
 impl Facts<'_> {
@@ -158,6 +190,7 @@ impl Facts<'_> {
         Status {
             at: self.now,
             daemon: self.daemon(),
+            lease: self.lease.clone(),
             certificates: self.certificates(),
             all_served: !self.snapshot.targets.is_empty() && targets.clone().all(in_step),
             targets: targets.map(|view| self.target(view)).collect(),
@@ -171,6 +204,7 @@ impl Facts<'_> {
                 since: told.since,
                 looked_at: told.looked_at,
                 looks_again_at: told.looks_again_at,
+                standby: told.standby.clone(),
             },
             Err(why) => Daemon::Silent { why: why.clone() },
         }

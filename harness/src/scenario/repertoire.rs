@@ -5,8 +5,8 @@ use std::pin::Pin;
 use super::{
     Kind, Parameters, Stage, acme_down, bad_files, bad_labels, changed_stack, chaos, check_bad,
     check_clean, check_held_back, crash, disturbed, drift, first_deploy, forced_rollout, leftovers,
-    nothing_due, renewal_restart, renewal_secret, renewal_signal, schedule, servers,
-    stopped_rollout, two_targets, volume_gluster, volume_lagging, window,
+    nothing_due, renewal_restart, renewal_secret, renewal_signal, runners, schedule, servers,
+    state, stopped_rollout, two_targets, volume_gluster, volume_lagging, window,
 };
 use crate::site::SiteError;
 
@@ -64,6 +64,8 @@ pub const ALL: &[Scenario] = &[
     disturbed::WILL_NOT_RELOAD,
     volume_lagging::SCENARIO,
     volume_gluster::SCENARIO,
+    runners::KILLED,
+    state::SCENARIO,
 ];
 
 /// The scenarios that are played where there is time: by name, or by `--full`.
@@ -89,6 +91,7 @@ pub const LONG: &[Scenario] = &[
     disturbed::NODE_PAUSED,
     disturbed::NODE_DRAINED,
     disturbed::LEADER_DIES,
+    runners::PAUSED,
     chaos::SCENARIO,
 ];
 

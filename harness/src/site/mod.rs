@@ -14,6 +14,7 @@ mod runner;
 mod runner_log;
 mod secrets;
 mod server;
+mod state;
 mod status;
 
 pub use account::{Account, Change};

@@ -3,7 +3,8 @@
 //!
 //! An abstract Unix socket is a name in the network namespace, which both
 //! share; the kernel gives it back when its holder dies, whatever it died of.
-//! It is no lock between nodes.
+//! It is no lock between nodes, nor between containers: that is the lease, which
+//! all processes of a container hold as one.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -22,15 +23,22 @@ pub(super) struct Exclusive {
 }
 
 impl Exclusive {
+    /// If no other reconcile runs in this container.
+    pub(super) fn now() -> std::io::Result<Option<Self>> {
+        let address = SocketAddr::from_abstract_name(NAME)?;
+        match UnixListener::bind_addr(&address) {
+            Ok(name) => Ok(Some(Self { _name: name })),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Waits until no other reconcile runs in this container.
     pub(super) async fn wait() -> std::io::Result<Self> {
-        let address = SocketAddr::from_abstract_name(NAME)?;
         let mut told = false;
         loop {
-            match UnixListener::bind_addr(&address) {
-                Ok(name) => return Ok(Self { _name: name }),
-                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(error),
+            if let Some(exclusive) = Self::now()? {
+                return Ok(exclusive);
             }
             if !told {
                 info!("waiting for another reconcile in this container to end");

@@ -6,6 +6,7 @@ mod check;
 #[cfg(test)]
 mod docs;
 mod exclusive;
+mod lease;
 mod once;
 mod plan;
 mod rollout;

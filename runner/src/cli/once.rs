@@ -2,10 +2,12 @@
 
 use clap::Args;
 
+use super::lease::{Wait, under_lease};
 use super::start::start_alone;
 use super::{Exit, complain, print};
 use crate::config::Settings;
 use crate::model::{CertificateName, DomainName};
+use crate::reconcile::Runner;
 use crate::report::Report;
 
 #[derive(Args, Debug)]
@@ -22,6 +24,9 @@ pub(super) struct Once {
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    wait: Wait,
 
     #[command(flatten)]
     settings: Settings,
@@ -43,7 +48,12 @@ impl Once {
                 return Exit::Two;
             }
         };
-        match runner.reconcile(&self.force).await {
+        let act = async |runner: &mut Runner| runner.reconcile(&self.force).await;
+        let done = match under_lease(&mut runner, self.wait, act).await {
+            Ok(done) => done,
+            Err(error) => return error.complain(),
+        };
+        match done {
             Ok(report) => {
                 show(&report, self.json);
                 exit(&report, self.detailed_exit_code)

@@ -25,13 +25,14 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) async fn run(self) -> Exit {
-        let runner = match start(self.settings).await {
+        let mut runner = match start(self.settings).await {
             Ok(runner) => runner,
             Err(error) => {
                 complain(&error);
                 return Exit::Two;
             }
         };
+        runner.recall().await;
         let plan = match runner.plan(&self.force).await {
             Ok(plan) => plan,
             Err(error) => {

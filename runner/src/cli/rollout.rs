@@ -6,12 +6,13 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use tokio::time::timeout;
 
+use super::lease::{Wait, under_lease};
 use super::once::show;
 use super::start::start_alone;
 use super::{Exit, complain};
 use crate::config::Settings;
 use crate::model::parse_duration;
-use crate::reconcile::ForceError;
+use crate::reconcile::{ForceError, Runner};
 
 #[derive(Args, Debug)]
 pub(super) struct Rollout {
@@ -31,6 +32,9 @@ pub(super) struct Rollout {
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    wait: Wait,
 
     #[command(flatten)]
     settings: Settings,
@@ -58,7 +62,13 @@ impl Rollout {
                 return Exit::Two;
             }
         };
-        match runner.force(&self.service, self.strategy.as_deref()).await {
+        let (service, strategy) = (self.service.as_str(), self.strategy.as_deref());
+        let act = async |runner: &mut Runner| runner.force(service, strategy).await;
+        let done = match under_lease(&mut runner, self.wait, act).await {
+            Ok(done) => done,
+            Err(error) => return error.complain(),
+        };
+        match done {
             Ok(report) => {
                 show(&report, self.json);
                 if report.failed() {

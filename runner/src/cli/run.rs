@@ -6,9 +6,10 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::exclusive::Exclusive;
+use super::lease::keeper;
 use super::start::start;
 use super::{Exit, complain};
 use crate::clock::now;
@@ -16,6 +17,7 @@ use crate::config::Settings;
 use crate::observe::changes::tell_changes;
 use crate::reconcile::{Runner, log_changes};
 use crate::report::Report;
+use crate::state::Keeper;
 
 /// How soon to look again when the swarm could not be read.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(10);
@@ -52,15 +54,39 @@ impl Run {
         let (docker, changed) = (runner.manager.docker.clone(), Notify::new());
         // Whatever is interrupted here, the next start finds and finishes.
         let teller = runner.teller.clone();
+        let mut keeper = keeper(&mut runner);
         tokio::select! {
             () = teller.serve() => {}
-            () = reconcile_for_ever(&mut runner, &changed) => {}
+            () = lead_for_ever(&mut keeper, &mut runner, &changed) => {}
             () = tell_changes(&docker, &changed) => {}
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
         }
         info!("ending, as asked");
+        give_up(&mut keeper).await;
         Exit::Ok
+    }
+}
+
+/// Reconciles whenever the lease is held.
+async fn lead_for_ever(keeper: &mut Keeper, runner: &mut Runner, changed: &Notify) {
+    let teller = runner.teller.clone();
+    loop {
+        keeper.acquire(|waits| teller.stands_by(waits)).await;
+        info!("holding the lease");
+        if let Err(lost) = keeper.while_held(reconcile_for_ever(runner, changed)).await {
+            warn!("{lost}; what was under way here was dropped");
+        }
+    }
+}
+
+/// Leaves the lease to a standby, unless a reconcile by hand goes on under it: that
+/// one ends with this container, and the lease lapses.
+async fn give_up(keeper: &mut Keeper) {
+    match Exclusive::now() {
+        Ok(Some(_exclusive)) => keeper.release().await,
+        Ok(None) => {}
+        Err(error) => error!("cannot tell whether another reconcile runs: {error}"),
     }
 }
 

@@ -12,8 +12,9 @@ use crate::config::{LogFormat, SettingError, Settings};
 use crate::daemon::Teller;
 use crate::decide::Memory;
 use crate::docker::{ConnectError, connect_to_manager};
-use crate::observe::own::Own;
+use crate::observe::own::{self, Own};
 use crate::reconcile::Runner;
+use crate::state::{State, Store};
 
 /// Why nothing could be started.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +53,12 @@ pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
     let schedule = settings.schedule()?;
     let manager = connect_to_manager(&settings.docker_host).await?;
     let own = Own::look(&manager.docker).await.map_err(StartError::Own)?;
+    let stack = own.as_ref().and_then(|own| own.stack.clone());
+    let store = Store::new(manager.docker.clone(), own::name(own.as_ref()), stack);
     Ok(Runner {
         manager,
+        state: State::new(store.clone()),
+        store,
         settings,
         teller: Teller::new(schedule.clone()),
         schedule,

@@ -35,6 +35,7 @@ impl Status {
             runner.memory = told.memory.clone();
             runner.schedule = told.schedule.clone();
         }
+        runner.recall().await;
         let (snapshot, plan) = match runner.look(&[]).await {
             Ok(seen) => seen,
             Err(error) => {
@@ -43,6 +44,7 @@ impl Status {
             }
         };
         let facts = Facts {
+            lease: runner.lease().await.into(),
             snapshot: &snapshot,
             plan: &plan,
             told: told.as_ref().map_err(Clone::clone),

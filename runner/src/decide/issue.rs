@@ -21,13 +21,16 @@ pub(super) fn step(
     occasion: &Occasion<'_>,
     now: Timestamp,
 ) -> Step {
-    if problem(snapshot, name, view).is_some() {
-        return Step::Nothing(WhyNot::Problem);
-    }
-    let attempted = Attempted::Certificate(name.clone());
     // A person may ask earlier than a schedule or a failure would allow, but
     // not for something else than what is missing.
     let forced = occasion.forced.contains(name);
+    match problem(snapshot, name, view, memory, now) {
+        // That it is really gone is what a person says by forcing it.
+        Some(Problem::RootForgotIt { .. }) if forced => {}
+        Some(_) => return Step::Nothing(WhyNot::Problem),
+        None => {}
+    }
+    let attempted = Attempted::Certificate(name.clone());
     let held = memory.held_until(&attempted);
     if let Some(until) = held.filter(|&until| now < until && !forced) {
         return Step::Nothing(WhyNot::BackingOff(until));
@@ -65,6 +68,8 @@ pub(super) fn problem(
     snapshot: &Snapshot,
     name: &CertificateName,
     view: &CertificateView,
+    memory: &Memory,
+    now: Timestamp,
 ) -> Option<Problem> {
     let found = match &view.published {
         Published::Broken(error) => {
@@ -80,13 +85,35 @@ pub(super) fn problem(
     // A volume that is not mounted looks like one that is new. But a new one
     // was never served from.
     let mut served = served(snapshot, name);
-    let (target, replica, leaf) = served.find(|(_, _, leaf)| is_it(snapshot, name, view, leaf))?;
+    let Some((target, replica, leaf)) =
+        served.find(|(_, _, leaf)| is_it(snapshot, name, view, leaf))
+    else {
+        return forgotten(name, found, memory, now);
+    };
     Some(Problem::RootLostIt {
         name: name.clone(),
         found,
         target: target.target.name.clone(),
         replica: replica.replica.name(),
         serves: leaf.fingerprint,
+    })
+}
+
+/// What it means that the root has no certificate where one was issued that would
+/// still be good: the same, though no replica is left that serves it. Each start
+/// with a wrong volume would order one more, until the authority refuses.
+fn forgotten(
+    name: &CertificateName,
+    found: &'static str,
+    memory: &Memory,
+    now: Timestamp,
+) -> Option<Problem> {
+    let issued = memory.issued(name)?;
+    (now < issued.not_after).then(|| Problem::RootForgotIt {
+        name: name.clone(),
+        found,
+        issued: issued.fingerprint,
+        at: issued.at,
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::kept::Issued;
 use super::renewal::{History, Pace};
 use super::standing::{Standing, standings};
 use crate::model::{CertificateName, Fingerprint, Published};
@@ -55,20 +56,22 @@ pub(crate) struct Memory {
     /// The pace of the account's orders; worth keeping as well.
     #[serde(default)]
     pace: Pace,
+    /// What an engine has published last.
+    issued: BTreeMap<CertificateName, Issued>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Attempt {
-    at: Timestamp,
-    failures: usize,
-    backoff: Backoff,
+pub(super) struct Attempt {
+    pub(super) at: Timestamp,
+    pub(super) failures: usize,
+    pub(super) backoff: Backoff,
     /// Why it failed, if it did.
-    why: Option<String>,
+    pub(super) why: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Backoff {
+pub(super) enum Backoff {
     Patient,
     Eager,
 }
@@ -111,13 +114,6 @@ impl Memory {
     }
 
     /// The history of a certificate, to add to it or to put another in its place.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "no engine that leaves it to the runner is there yet"
-        )
-    )]
     pub(crate) fn history_mut(&mut self, name: &CertificateName) -> &mut History {
         self.histories.entry(name.clone()).or_default()
     }
@@ -126,13 +122,6 @@ impl Memory {
         &self.pace
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "no engine that leaves it to the runner is there yet"
-        )
-    )]
     pub(crate) fn pace_mut(&mut self) -> &mut Pace {
         &mut self.pace
     }
@@ -171,6 +160,32 @@ impl Memory {
     ) -> Option<Timestamp> {
         let behind = behind(snapshot, task, name, standing)?;
         self.behind.get(&behind).copied()
+    }
+
+    /// What an engine has published last under that name.
+    pub(crate) fn issued(&self, name: &CertificateName) -> Option<&Issued> {
+        self.issued.get(name)
+    }
+
+    pub(super) fn set_issued(&mut self, name: &CertificateName, issued: Option<Issued>) {
+        match issued {
+            Some(issued) => self.issued.insert(name.clone(), issued),
+            None => self.issued.remove(name),
+        };
+    }
+
+    pub(super) fn attempt(&self, what: &Attempted) -> Option<&Attempt> {
+        self.attempts.get(what)
+    }
+
+    pub(super) fn put(&mut self, what: Attempted, attempt: Attempt) {
+        self.attempts.insert(what, attempt);
+    }
+
+    pub(super) fn forget_failures(&mut self, what: &Attempted) {
+        if self.failures(what) > 0 {
+            self.attempts.remove(what);
+        }
     }
 
     /// When it last succeeded, if the last attempt did.

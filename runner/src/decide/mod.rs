@@ -3,6 +3,8 @@
 
 mod hold;
 mod issue;
+mod kept;
+pub(crate) mod lease;
 mod memory;
 mod own;
 mod plan;
@@ -14,6 +16,7 @@ mod standing;
 pub(crate) mod tests;
 
 pub(crate) use hold::Because;
+pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
 #[cfg(test)]
 use plan::WhyNot;
@@ -49,7 +52,7 @@ pub(crate) fn decide(
         };
         plan.problems.extend(own::problem(name, &step));
         plan.problems
-            .extend(issue::problem(snapshot, name, certificate));
+            .extend(issue::problem(snapshot, name, certificate, memory, now));
         plan.problems
             .extend(out_of_its_time(name, certificate, now));
         plan.certificates.push(CertificateStep {
@@ -91,10 +94,6 @@ fn look<'a>(
 /// The certificates of which the authority is to be asked now when to renew them
 /// (RFC 9773). The answer goes to [`renewal::History::ari_answered`], or its
 /// failure to [`renewal::History::ari_failed`], before it is decided.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no engine that can ask is there yet")
-)]
 pub(crate) fn ari_questions(
     snapshot: &Snapshot,
     memory: &Memory,

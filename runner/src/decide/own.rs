@@ -67,8 +67,20 @@ impl Look<'_> {
 
     /// Broken files are a problem too, but one that a new certificate mends.
     fn root_lost_it(&self) -> bool {
-        let problem = issue::problem(self.snapshot, self.name, self.view);
-        matches!(problem, Some(Problem::RootLostIt { .. }))
+        let Self {
+            snapshot,
+            name,
+            view,
+            memory,
+            now,
+            ..
+        } = *self;
+        match issue::problem(snapshot, name, view, memory, now) {
+            Some(Problem::RootLostIt { .. }) => true,
+            // That it is really gone is what a person says by forcing it.
+            Some(Problem::RootForgotIt { .. }) => !self.is_forced(),
+            _ => false,
+        }
     }
 
     /// Where a server has just been changed or begun, all of it must be there

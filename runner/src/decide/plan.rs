@@ -31,13 +31,6 @@ pub(crate) enum Policy {
     /// own.
     Engine,
     /// The runner, with this authority.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "no engine that leaves it to the runner is there yet"
-        )
-    )]
     Own(Digest),
 }
 
@@ -319,6 +312,17 @@ pub(crate) enum Problem {
         serves: Fingerprint,
     },
     #[error(
+        "certificate {name}: the certificate root has {found}, but {issued} was seen there at {at} and \
+         has not expired; is the right volume mounted? Nothing is ordered or rolled out. If it is \
+         really gone: rollover once --force {name}"
+    )]
+    RootForgotIt {
+        name: CertificateName,
+        found: &'static str,
+        issued: Fingerprint,
+        at: Timestamp,
+    },
+    #[error(
         "certificate {name}: {replica} of {target} serves a newer certificate than is published; \
          nothing is rolled out"
     )]
@@ -437,6 +441,9 @@ pub(crate) enum Problem {
         /// What the last attempt found.
         why: String,
     },
+    /// What is remembered could not be read or kept.
+    #[error("{0}")]
+    State(String),
     #[error("--force {name}: not renewed now: {step}")]
     NotForced { name: CertificateName, step: String },
     #[error(

@@ -138,7 +138,7 @@ fn step(
         let Some(certificate) = snapshot.certificates.get(name) else {
             continue;
         };
-        safe &= issue::problem(snapshot, name, certificate).is_none();
+        safe &= issue::problem(snapshot, name, certificate, memory, now).is_none();
         let look = Look {
             snapshot,
             view,

@@ -535,3 +535,29 @@ fn what_is_unsafe_is_not_forced_either() {
     let problems = forced_rollout(&newer, &newer.targets[0], now()).unwrap_err();
     assert!(!problems.is_empty());
 }
+
+#[test]
+fn a_root_without_what_was_issued_is_a_fault_until_that_expires_or_a_person_says_so() {
+    for published in [Published::Missing, Published::Pair(placeholder())] {
+        let mut memory = Memory::default();
+        let world = world(published.clone(), [starting(), starting(), starting()]);
+        let without = step(&world, &memory, &[]);
+        assert_ne!(without, Step::Nothing(WhyNot::Problem));
+
+        memory.record_issued(&name(), &leaf(1), now());
+        let plan = decided(&world, &memory, &[]);
+        assert_eq!(plan.certificates[0].step, Step::Nothing(WhyNot::Problem));
+        assert!(plan.rollouts.is_empty());
+        let problem = plan.problems[0].to_string();
+        assert!(problem.contains("is the right volume mounted"), "{problem}");
+        assert_eq!(step(&world, &memory, &[name()]), without);
+
+        let expired = Leaf {
+            not_after: now() - SignedDuration::from_secs(1),
+            ..leaf(1)
+        };
+        memory.forget_issued(&name());
+        memory.record_issued(&name(), &expired, now());
+        assert_eq!(step(&world, &memory, &[]), without);
+    }
+}

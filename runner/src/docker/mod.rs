@@ -8,6 +8,7 @@ use bollard::errors::Error;
 pub(crate) use raw::{Raw, RawError};
 
 use crate::config::SettingError;
+use crate::state::Fence;
 
 /// The engine of a swarm manager.
 #[derive(Clone, Debug)]
@@ -16,6 +17,9 @@ pub(crate) struct Manager {
     pub(crate) docker: Docker,
     /// The untyped one, for what the models leave out.
     pub(crate) raw: Raw,
+    /// What an act that changes the swarm, or spends an authority's limits, passes
+    /// right before it does.
+    pub(crate) fence: Fence,
 }
 
 /// Why the engine cannot be used.
@@ -45,7 +49,11 @@ pub(crate) async fn connect_to_manager(host: &str) -> Result<Manager, ConnectErr
     let swarm = info.swarm.unwrap_or_default();
     if swarm.control_available == Some(true) {
         let raw = Raw::new(endpoint(host)?, docker.client_version().to_string());
-        return Ok(Manager { docker, raw });
+        return Ok(Manager {
+            docker,
+            raw,
+            fence: Fence::default(),
+        });
     }
     let state = swarm.local_node_state.map_or_else(
         || "unknown".to_owned(),

@@ -11,6 +11,11 @@ use crate::docker::{describe, is_not_found};
 /// The runner's own container. Absent when it runs outside of one.
 #[derive(Clone, Debug)]
 pub(crate) struct Own {
+    /// What no other container of the swarm is called: the task's name, or else
+    /// its own with its ID.
+    pub(crate) name: String,
+    /// The stack that it belongs to, if any.
+    pub(crate) stack: Option<String>,
     /// The image that it runs, with its digest if swarm resolved one.
     pub(crate) image: String,
     /// The ID of the service that it is a task of, if it is one.
@@ -62,7 +67,16 @@ impl From<ContainerInspectResponse> for Own {
         let mounts = container.mounts.unwrap_or_default().into_iter();
         let config = container.config.unwrap_or_default();
         let mut labels = config.labels.unwrap_or_default();
+        let (id, name) = (container.id.unwrap_or_default(), container.name);
+        let by_itself = || {
+            let name = name.unwrap_or_default();
+            format!("{}-{id:.12}", name.trim_start_matches('/'))
+        };
         Self {
+            name: labels
+                .remove("com.docker.swarm.task.name")
+                .unwrap_or_else(by_itself),
+            stack: labels.remove("com.docker.stack.namespace"),
             image: config.image.unwrap_or_default(),
             service: labels.remove("com.docker.swarm.service.id"),
             networks: networks
@@ -80,6 +94,25 @@ impl From<ContainerInspectResponse> for Own {
                 .collect(),
         }
     }
+}
+
+/// What this runner is called among all that may run in the swarm. Processes of one
+/// container have one name: what keeps those apart is `cli/exclusive.rs`, and so
+/// it is outside of a container with those of one network namespace.
+pub(crate) fn name(own: Option<&Own>) -> String {
+    if let Some(own) = own {
+        return own.name.clone();
+    }
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let host = read("/proc/sys/kernel/hostname");
+    let boot = read("/proc/sys/kernel/random/boot_id");
+    let namespace = std::fs::read_link("/proc/self/ns/net").unwrap_or_default();
+    let namespace: String = namespace
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    format!("{}-{:.8}-{namespace}", host.trim(), boot.trim())
 }
 
 /// The ID of the container, from the files that Docker mounts into each one

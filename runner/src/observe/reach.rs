@@ -175,6 +175,8 @@ mod tests {
 
     fn own(networks: &[&str]) -> Own {
         Own {
+            name: "patch_rollover.1.task".into(),
+            stack: None,
             image: String::new(),
             service: None,
             networks: networks.iter().map(|&network| network.to_owned()).collect(),

@@ -32,6 +32,10 @@ fn status(snapshot: &Snapshot, told: Result<&Told, String>) -> Status {
         snapshot,
         plan: &plan,
         told,
+        lease: LeaseStatus::Held {
+            holder: "patch_rollover.1.task1".into(),
+            epoch: 3,
+        },
         now: now(),
     }
     .status()
@@ -79,6 +83,7 @@ fn all_is_well() {
     replica 2 on node-2  patch_loadbalancer  example.org  fingerprint2  serving
     replica 3 on node-3  patch_loadbalancer  example.org  fingerprint2  serving
 
+    patch_rollover.1.task1 holds the lease (epoch 3)
     the daemon runs since 2026-11-24T11:00:00Z, looked last at 2026-11-24T11:59:40Z and looks again at 2026-11-24T12:00:40Z
     every replica serves what is published
     ");
@@ -105,6 +110,7 @@ fn each_replica_is_told_by_itself_and_waits_for_the_window() {
     replica 3 on node-3  patch_loadbalancer  example.org  -             unreachable: connect to 10.0.1.13:443: Connection refused
 
     problem: certificate example.org: replica 3 on node-3 of patch_loadbalancer cannot be seen: connect to 10.0.1.13:443: Connection refused
+    patch_rollover.1.task1 holds the lease (epoch 3)
     the daemon runs since 2026-11-24T11:00:00Z, looked last at 2026-11-24T11:59:40Z and looks again at 2026-11-24T12:00:40Z
     not every replica was seen to serve what is published
     ");
@@ -126,6 +132,7 @@ fn without_the_daemon_it_does_not_pretend_to_know() {
     replica 3 on node-3  patch_loadbalancer  example.org  -             unreachable: connect to 10.0.1.13:443: Connection refused
 
     problem: certificate example.org: replica 3 on node-3 of patch_loadbalancer cannot be seen: connect to 10.0.1.13:443: Connection refused
+    patch_rollover.1.task1 holds the lease (epoch 3)
     the daemon did not answer (no `rollover run` in this container), so retries and since when a replica is stale are not known
     not every replica was seen to serve what is published
     ");

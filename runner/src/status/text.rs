@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{
-    CertificateStatus, Daemon, PublishedStatus, ReplicaStatus, RolloutStatus, Status, TargetStatus,
+    CertificateStatus, Daemon, LeaseStatus, PublishedStatus, ReplicaStatus, RolloutStatus, Status,
+    TargetStatus,
 };
 use crate::decide::{Flaw, Standing};
 use crate::model::{CertificateName, KeyKind};
@@ -33,6 +34,7 @@ impl fmt::Display for Status {
         for problem in &self.problems {
             writeln!(f, "problem: {problem}")?;
         }
+        writeln!(f, "{}", self.lease)?;
         writeln!(f, "{}", self.daemon)?;
         if self.all_served {
             writeln!(f, "every replica serves what is published")
@@ -200,6 +202,16 @@ impl fmt::Display for RolloutStatus {
     }
 }
 
+impl fmt::Display for LeaseStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held { holder, epoch } => write!(f, "{holder} holds the lease (epoch {epoch})"),
+            Self::Free => f.write_str("nobody holds the lease: no daemon runs"),
+            Self::Unknown { why } => write!(f, "who holds the lease is not known: {why}"),
+        }
+    }
+}
+
 impl fmt::Display for Daemon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -212,8 +224,12 @@ impl fmt::Display for Daemon {
                 since,
                 looked_at,
                 looks_again_at,
+                standby,
             } => {
                 write!(f, "the daemon runs since {}", whole(*since))?;
+                if standby.is_some() {
+                    return f.write_str(" and stands by");
+                }
                 if let Some(at) = looked_at {
                     write!(f, ", looked last at {}", whole(*at))?;
                 }

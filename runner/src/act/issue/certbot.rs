@@ -100,6 +100,8 @@ pub(super) async fn run(
     })??;
     let hold_at = settings.hold_at;
     hold_at.passed(NamedStep::CertbotCreated, about).await;
+    // Pulling its image can have taken minutes.
+    manager.fence.pass().await;
     start(docker, &container).await?;
     hold_at.passed(NamedStep::CertbotStarted, about).await;
     wait_for_its_end(docker, settings, &container, about).await

@@ -7,9 +7,6 @@ mod placeholder;
 
 use std::net::SocketAddr;
 
-use jiff::Timestamp;
-
-use crate::clock::now;
 use crate::config::{Engine, Settings};
 use crate::decide::WhyIssue;
 use crate::docker::Manager;
@@ -46,6 +43,16 @@ pub(crate) struct IssueError {
     name: CertificateName,
     step: &'static str,
     cause: IssueCause,
+}
+
+impl IssueError {
+    /// What the authority said or did, if that was the cause.
+    pub(crate) fn acme(&self) -> Option<&acme::AcmeError> {
+        match &self.cause {
+            IssueCause::Acme(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// The cause of a failed step.
@@ -86,19 +93,11 @@ pub(crate) async fn issue(
     }
 }
 
-/// Obtains a certificate, if it is due.
 async fn issue_by_acme(
     settings: &Settings,
     acme: &Acme,
     request: &Request<'_>,
 ) -> Result<Published, IssueError> {
-    let published = files::published(&settings.certificate_root, request.name);
-    if published
-        .leaf()
-        .is_some_and(|leaf| !is_due(leaf, request.why, now()))
-    {
-        return Ok(published);
-    }
     let version = acme.obtain(settings, request).await;
     let version = version.map_err(|cause| IssueError {
         name: request.name.clone(),
@@ -106,18 +105,6 @@ async fn issue_by_acme(
         cause: cause.into(),
     })?;
     Ok(Published::Pair(version.leaf))
-}
-
-/// Whether the published certificate is to be renewed now.
-///
-/// This is the one place that the engine acme asks: a policy that decides by
-/// what the authority suggests takes its place. Until then: with a third of its
-/// life left, or half of one of under ten days.
-fn is_due(leaf: &Leaf, why: WhyIssue, now: Timestamp) -> bool {
-    const SHORT: jiff::SignedDuration = jiff::SignedDuration::from_hours(10 * 24);
-    let life = leaf.not_after.duration_since(leaf.not_before);
-    let part = if life < SHORT { 1.0 / 2.0 } else { 1.0 / 3.0 };
-    why != WhyIssue::Scheduled || leaf.life_left(now) <= part
 }
 
 /// Has certbot obtain or renew a certificate, and reads what it published.
@@ -174,36 +161,5 @@ fn step_name(why: WhyIssue) -> &'static str {
     match why {
         WhyIssue::Placeholder | WhyIssue::NamesChanged => "obtain with certbot",
         WhyIssue::Forced | WhyIssue::Scheduled | WhyIssue::Due { .. } => "renew with certbot",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::SignedDuration;
-
-    use super::*;
-    use crate::model::tests::leaf_named;
-
-    #[test]
-    fn what_is_scheduled_waits_for_a_third_of_its_life_or_half_of_a_short_one() {
-        let (leaf, _) = leaf_named("example.org");
-        let due = |days: i64, after: i64, why| {
-            let leaf = Leaf {
-                not_after: leaf.not_before + SignedDuration::from_hours(days * 24),
-                ..leaf.clone()
-            };
-            is_due(
-                &leaf,
-                why,
-                leaf.not_before + SignedDuration::from_hours(after * 24),
-            )
-        };
-        assert!(!due(90, 59, WhyIssue::Scheduled));
-        assert!(due(90, 60, WhyIssue::Scheduled));
-        assert!(due(90, 91, WhyIssue::Scheduled));
-        assert!(!due(6, 2, WhyIssue::Scheduled));
-        assert!(due(6, 3, WhyIssue::Scheduled));
-        assert!(due(90, 0, WhyIssue::Forced));
-        assert!(due(90, 0, WhyIssue::NamesChanged));
     }
 }

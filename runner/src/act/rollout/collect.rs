@@ -31,6 +31,7 @@ async fn collect(manager: &Manager) -> Result<(), RolloutCause> {
     let used = used(manager).await?;
     for secret in unneeded(&own, &used) {
         let (name, certificate) = (&secret.name, &secret.version.certificate);
+        manager.fence.pass().await;
         match manager.docker.delete_secret(&secret.id).await {
             Ok(()) => info!(%certificate, secret = name, "secret removed: nothing uses it"),
             Err(error) if is_not_found(&error) => {}

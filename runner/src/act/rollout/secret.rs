@@ -238,6 +238,7 @@ async fn make(
         "Labels": labels,
         "Data": STANDARD.encode(content),
     });
+    manager.fence.pass().await;
     // As plain JSON, because the typed client logs at debug level what it sends.
     let error = match manager.raw.post("/secrets/create", &secret).await {
         Ok(answer) => {

@@ -105,6 +105,7 @@ pub(super) async fn run(
 ) -> Result<Verified, RolloutCause> {
     let job = Job::new(manager, Kind::Signal, &step.target.name);
     let image = job.image(settings, own)?;
+    manager.fence.pass().await;
     job.remove().await?;
     let mut watch = Watch::new(manager, own, step);
     let canary = step.canary.as_ref();

@@ -77,6 +77,7 @@ impl<'a> Rolling<'a> {
         set_pace(&mut specification, self.pace);
         let (path, version) = (self.path(), &service["Version"]["Index"]);
         let update = format!("{path}/update?version={version}&registryAuthFrom=spec");
+        self.manager.fence.pass().await;
         self.manager.raw.post(&update, &specification).await?;
         Ok(())
     }

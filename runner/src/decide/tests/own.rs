@@ -229,6 +229,7 @@ fn one_plan_keeps_to_the_account_s_pace() {
         .iter()
         .map(|(name, view)| CertificateSpec {
             name: name.clone(),
+            ordering: crate::model::Ordering::default(),
             domains: view.domains.clone(),
             path: PathBuf::new(),
         });

@@ -1,0 +1,168 @@
+//! What a restart must not forget of a certificate. All that is kept of the
+//! [`Memory`] goes through here.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Memory;
+use super::memory::{Attempt, Attempted, Backoff};
+use super::renewal::History;
+use crate::model::{CertificateName, Fingerprint, Leaf};
+
+/// How much is kept of why an attempt failed: what an engine printed can be long.
+const LONGEST_REASON: usize = 1000;
+
+/// What is kept of one certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// The attempts that have failed since one last succeeded.
+    pub(crate) failing: Option<Failing>,
+    /// What was issued last.
+    pub(crate) issued: Option<Issued>,
+    /// What the runner's own policy decides by, where it decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) history: Option<History>,
+}
+
+/// Failures in a row to obtain it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failing {
+    /// When the last one was.
+    pub(crate) at: Timestamp,
+    pub(crate) failures: usize,
+    pub(crate) why: String,
+}
+
+/// A certificate that an engine has published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Issued {
+    /// When that was seen.
+    pub(crate) at: Timestamp,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) not_after: Timestamp,
+}
+
+impl Memory {
+    /// What is to be kept of that certificate.
+    pub(crate) fn kept(&self, name: &CertificateName) -> Kept {
+        let attempt = self.attempt(&Attempted::Certificate(name.clone()));
+        let failing = attempt.filter(|attempt| attempt.failures > 0);
+        Kept {
+            failing: failing.map(|attempt| Failing {
+                at: attempt.at,
+                failures: attempt.failures,
+                why: shortened(attempt.why.as_deref().unwrap_or_default()),
+            }),
+            issued: self.issued(name).cloned(),
+            history: self.history(name).cloned(),
+        }
+    }
+
+    /// Takes over what was kept, by this process or one before it.
+    ///
+    /// When an engine was last asked with success is not kept: a start asks again,
+    /// which costs nothing, and the engine knows whether it is due.
+    pub(crate) fn restore(&mut self, name: &CertificateName, kept: Kept) {
+        let attempted = Attempted::Certificate(name.clone());
+        match kept.failing {
+            Some(failing) => self.put(attempted, Attempt::from(failing)),
+            None => self.forget_failures(&attempted),
+        }
+        self.set_issued(name, kept.issued);
+        if let Some(history) = kept.history {
+            *self.history_mut(name) = history;
+        }
+    }
+
+    /// Remembers that this certificate is published after an engine has run, and
+    /// when that was first seen.
+    pub(crate) fn record_issued(&mut self, name: &CertificateName, leaf: &Leaf, at: Timestamp) {
+        let known = self.issued(name);
+        if known.is_some_and(|issued| issued.fingerprint == leaf.fingerprint) {
+            return;
+        }
+        let issued = Issued {
+            at,
+            fingerprint: leaf.fingerprint,
+            not_after: leaf.not_after,
+        };
+        self.set_issued(name, Some(issued));
+    }
+
+    /// Forgets what was issued: a placeholder stands there now, as a person wants.
+    pub(crate) fn forget_issued(&mut self, name: &CertificateName) {
+        self.set_issued(name, None);
+    }
+}
+
+impl From<Failing> for Attempt {
+    fn from(failing: Failing) -> Self {
+        Self {
+            at: failing.at,
+            failures: failing.failures,
+            backoff: Backoff::Patient,
+            why: Some(failing.why),
+        }
+    }
+}
+
+fn shortened(why: &str) -> String {
+    let mut end = LONGEST_REASON.min(why.len());
+    while !why.is_char_boundary(end) {
+        end -= 1;
+    }
+    why[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::tests::{leaf, name, now};
+
+    #[test]
+    fn failures_are_the_same_after_a_restart_and_a_success_forgets_them() {
+        let (name, attempted) = (name(), Attempted::Certificate(name()));
+        let mut memory = Memory::default();
+        memory.record(attempted.clone(), now(), Some("no answer".into()));
+        memory.record(attempted.clone(), now(), Some("no answer".into()));
+        let mut after = Memory::default();
+        after.restore(&name, memory.kept(&name));
+        assert_eq!(after.held_until(&attempted), memory.held_until(&attempted));
+        assert_eq!(after.why(&attempted), Some("no answer"));
+
+        memory.record(attempted.clone(), now(), None);
+        after.restore(&name, memory.kept(&name));
+        assert_eq!(after.held_until(&attempted), None);
+        assert_eq!(
+            memory.succeeded(&attempted),
+            Some(now()),
+            "what this process asked is not forgotten by reading it back"
+        );
+        memory.restore(&name, memory.kept(&name));
+        assert_eq!(memory.succeeded(&attempted), Some(now()));
+    }
+
+    #[test]
+    fn what_was_issued_is_kept_until_it_is_forgotten_on_purpose() {
+        let mut memory = Memory::default();
+        memory.record_issued(&name(), &leaf(1), now());
+        let kept = memory.kept(&name());
+        assert_eq!(
+            kept.issued.as_ref().unwrap().fingerprint,
+            leaf(1).fingerprint
+        );
+        memory.restore(&name(), kept.clone());
+        assert_eq!(memory.kept(&name()), kept);
+        memory.forget_issued(&name());
+        assert_eq!(memory.kept(&name()), Kept::default());
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let mut memory = Memory::default();
+        let why = "ü".repeat(LONGEST_REASON);
+        memory.record(Attempted::Certificate(name()), now(), Some(why));
+        let kept = memory.kept(&name()).failing.unwrap();
+        assert!(kept.why.len() <= LONGEST_REASON && kept.why.ends_with('ü'));
+    }
+}
