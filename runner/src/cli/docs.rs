@@ -35,7 +35,7 @@ on stdout; when it could not start, stdout is empty.
 
 ## Commands
 
-Each takes all the [settings](#settings) besides its own options.
+Each but `simulate` takes all the [settings](#settings) besides its own options.
 ";
 
 const SETTINGS: &str = "

@@ -276,6 +276,7 @@ mod pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::renewal::{Digest, Order};
     use crate::model::DomainName;
 
     fn certificate() -> Attempted {
@@ -323,6 +324,15 @@ mod tests {
         memory.record(certificate(), start, Some("no answer".into()));
         let rollout = Attempted::Rollout("service1".into(), vec![Fingerprint::of_der(b"a")]);
         memory.record_eager(rollout.clone(), start, None);
+        let name = CertificateName::of(&DomainName::parse("example.org").unwrap());
+        let order = Order {
+            authority: Digest::of_authority("https://acme.example/directory"),
+            names: Digest::of_names(["example.org"]),
+            replaced: None,
+        };
+        let issued = Fingerprint::of_der(b"a");
+        memory.history_mut(&name).issued(start, &order, issued);
+        memory.pace_mut().ordered(start);
         let text = serde_json::to_string(&memory).unwrap();
         let again: Memory = serde_json::from_str(&text).unwrap();
         assert_eq!(
@@ -330,6 +340,8 @@ mod tests {
             memory.held_until(&certificate())
         );
         assert_eq!(again.why(&certificate()), Some("no answer"));
+        assert_eq!(again.history(&name), memory.history(&name));
+        assert_eq!(again.pace(), memory.pace());
         assert_eq!(again.succeeded(&rollout), Some(start));
     }
 }

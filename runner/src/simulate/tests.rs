@@ -8,7 +8,7 @@ use crate::decide::renewal::{Decision, Facts, History, Pace, Verdict, WhyDue, ve
 fn simulation(rules: Rules) -> Simulation {
     Simulation {
         rules,
-        certificates: 300,
+        certificates: 100,
         days: 365,
         outages: Vec::new(),
         restart_every: None,
@@ -26,7 +26,7 @@ fn a_year_with_let_s_encrypt_loses_nothing() {
     let year = outcome(&simulation(Rules::letsencrypt()));
     assert!(year.is_good() && year.never_issued == 0, "{year}");
     let certificates: u64 = year.profiles.iter().map(|of| of.certificates).sum();
-    assert_eq!(certificates, 300);
+    assert_eq!(certificates, 100);
     // The shortest lives 160 hours, and is renewed at about the half of them.
     let least = year.margin.min_margin_seconds.unwrap();
     assert!(least > 40 * 3600, "{year}");
@@ -92,8 +92,8 @@ fn a_policy_without_patience_runs_into_limits() {
         ..Rules::letsencrypt()
     };
     let careful = Simulation {
-        certificates: 2000,
-        days: 20,
+        certificates: 400,
+        days: 3,
         ..simulation(rules)
     };
     let found = outcome(&careful);
@@ -137,6 +137,21 @@ fn rules_are_the_same_after_a_way_through_json() {
     let rules = Rules::letsencrypt();
     let text = serde_json::to_string_pretty(&rules).unwrap();
     assert_eq!(serde_json::from_str::<Rules>(&text).unwrap(), rules);
+}
+
+#[test]
+fn the_page_shows_the_file_that_says_the_same_as_letsencrypt() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/simulate.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let json = text
+        .split("```json")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let shown: Rules = serde_json::from_str(json).unwrap();
+    assert_eq!(shown, Rules::letsencrypt());
 }
 
 #[test]
@@ -192,13 +207,13 @@ fn it_reads_well() {
 
     profile      certificates   renewals  expired  least left   most left
     classic                21         21        0      29d 2h     30d 19h
-    tlsserver              15         45        0     14d 13h      15d 9h
-    shortlived              4        120        0      2d 18h       3d 9h
+    tlsserver              15         45        0     14d 13h     15d 10h
+    shortlived              4        120        0      2d 19h       3d 9h
 
     orders                             232
     most orders in an hour              41
-    questions for the time           16425
-    failed, no answer                   16
+    questions for the time           16434
+    failed, no answer                   12
     failed, validation                   6
     refused by a limit                   0
     never issued                         0
