@@ -92,6 +92,7 @@ pub const LONG: &[Scenario] = &[
     disturbed::NODE_DRAINED,
     disturbed::LEADER_DIES,
     runners::PAUSED,
+    runners::CUT_OFF,
     chaos::SCENARIO,
 ];
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::clock;
-use crate::fault::{Fault, Replica, TaskFault};
+use crate::fault::{CutOff, Fault, Replica, TaskFault};
 use crate::lab::Task;
 use crate::lab::wait::until;
 use crate::site::{Site, SiteError};
@@ -36,6 +38,22 @@ pub(super) const PAUSED: Scenario = Scenario {
     play: |stage| Box::pin(paused(stage)),
 };
 
+/// The acting runner's manager loses the quorum.
+pub(super) const CUT_OFF: Scenario = Scenario {
+    name: "runners/cut-off",
+    about: "The manager on which the acting runner is can no longer reach the others. The runner \
+            stops by itself, before another one, on the side that has the quorum, takes over.",
+    control: Control {
+        wrong: "it is not cut off",
+        found_by: Kind::Stuck,
+    },
+    parameters: || Parameters {
+        managers: 3,
+        ..Parameters::default()
+    },
+    play: |stage| Box::pin(cut_off(stage)),
+};
+
 /// A standby sees the record unchanged for 15 s, and looks every 2 s.
 const TO_TAKE_OVER: Duration = Duration::from_secs(30);
 /// Longer than that.
@@ -44,6 +62,12 @@ const TO_START: Duration = Duration::from_secs(60);
 /// An order and a rollout by signal.
 const TO_RENEW: Duration = Duration::from_secs(120);
 const TO_SAY: Duration = Duration::from_secs(30);
+/// A new leader of the swarm, then a takeover; and a manager that is cut off
+/// answers the lab late.
+const TO_ELECT: Duration = Duration::from_secs(120);
+/// What a runner logs when it could not renew the lease, and when it has it.
+const STOPPED: &str = "could not be renewed within 10 s";
+const BEGUN: &str = "holding the lease";
 
 async fn killed(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
@@ -93,6 +117,39 @@ async fn paused(stage: &Stage<'_>) -> Result<(), SiteError> {
     }
     pair.renewed_once().await?;
     scale(&site, "1").await
+}
+
+async fn cut_off(stage: &Stage<'_>) -> Result<(), SiteError> {
+    let site = stage.site().await?;
+    let acting = two_runners(stage, &site).await?;
+    let step = stage.step("its manager is cut off");
+    let fault = CutOff::both_ways(&acting.node);
+    let away = if stage.is_control() {
+        None
+    } else {
+        Some(fault.inject(stage.lab()).await?)
+    };
+    let patience = stage.patience(TO_ELECT, CONTROLS);
+    let other = another_acts(&site, &acting, patience).await?;
+    says(&acting, &[STOPPED]).await?;
+    says(&other, &[BEGUN]).await?;
+    let (stopped, begun) = (when(&acting, STOPPED).await?, when(&other, BEGUN).await?);
+    stage.check(stopped.is_some() && stopped < begun, Kind::Overlap, || {
+        format!("expected one to stop before the other begins, found {stopped:?}, {begun:?}")
+    });
+    drop(step);
+    if let Some(away) = away {
+        away.end().await?;
+    }
+    scale(&site, "1").await
+}
+
+/// When a runner last logged a line with that in it.
+async fn when(runner: &Task, what: &str) -> Result<Option<Timestamp>, SiteError> {
+    let log = runner.log().await?;
+    let line = log.lines().rfind(|line| line.contains(what));
+    let moment = line.and_then(|line| line.split_whitespace().next());
+    Ok(moment.and_then(|moment| moment.parse().ok()))
 }
 
 /// Two runners, of which one acts: that one. The other says so.

@@ -1,8 +1,12 @@
 //! What the runner keeps in the swarm's store, read after a restart, and left alone
 //! where it cannot be read.
 
+use std::time::Duration;
+
 use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::lab::wait::until;
 use crate::site::{Site, SiteError};
+use crate::volume::MOUNT_POINT;
 
 /// A record that is damaged, and one of a newer version.
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -17,6 +21,11 @@ pub(super) const SCENARIO: Scenario = Scenario {
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),
 };
+
+/// Where the certificate is put out of the runner's sight.
+const AWAY: &str = ".away";
+/// Replicas drain, start and become healthy.
+const TO_SCALE: Duration = Duration::from_secs(120);
 
 /// A record in which nothing is kept.
 const WELL: &str = r#"{"schema":1,"by":"the lab","record":{"failing":null,"issued":null}}"#;
@@ -38,6 +47,61 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     )
     .await?;
     site.write_state(&site.state_object(), &kept).await?;
+    if stage.is_control() {
+        return Ok(());
+    }
+    emptied(stage, &site).await
+}
+
+/// The volume has lost the certificate, and no replica is left that serves it: only
+/// the record knows that it was issued.
+async fn emptied(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let _step = stage.step("the volume is empty, and no replica serves");
+    scale(site, 0).await?;
+    let domain = &site.options().domain;
+    moved(site, domain, AWAY).await?;
+    let once = site.once(&[]).await?;
+    let errors = once.errors().join("\n");
+    let told = once.output.code == 1 && errors.contains("is the right volume mounted?");
+    stage.check(told, Kind::Unclear, || {
+        format!("expected exit code 1 and the question for the volume, found {once}: {errors}")
+    });
+    let published = site
+        .lab()
+        .volume()
+        .certificates()
+        .exists(format!("live/{domain}"))?;
+    stage.check(!published, Kind::Touched, || {
+        format!("expected nothing to be published, found live/{domain}")
+    });
+    moved(site, AWAY, domain).await?;
+    scale(site, stage.parameters().replicas).await?;
+    site.serving().await?;
+    Ok(())
+}
+
+async fn scale(site: &Site<'_>, replicas: u8) -> Result<(), SiteError> {
+    let (service, wanted) = (site.load_balancer(), replicas.to_string());
+    service.update(&["--replicas", &wanted]).await?;
+    until("the replicas be as wanted", TO_SCALE, async || {
+        let running = service.running().await.map_err(|error| error.to_string())?;
+        let as_wanted = running.len() == usize::from(replicas);
+        as_wanted
+            .then_some(())
+            .ok_or_else(|| format!("{} run", running.len()))
+    })
+    .await?;
+    Ok(())
+}
+
+/// Renames a certificate's directory under `live/`.
+async fn moved(site: &Site<'_>, from: &str, to: &str) -> Result<(), SiteError> {
+    let (from, to) = (
+        format!("{MOUNT_POINT}/live/{from}"),
+        format!("{MOUNT_POINT}/live/{to}"),
+    );
+    let output = site.lab().manager().exec(&["mv", &from, &to]).await?;
+    output.succeeded("mv")?;
     Ok(())
 }
 

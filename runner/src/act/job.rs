@@ -223,6 +223,7 @@ pub(crate) async fn remove_leftovers(manager: &Manager, kind: Kind, unfinished: 
             kind,
             name,
         };
+        manager.fence.pass().await;
         if let Err(error) = job.remove().await {
             warn!(job = job.name, "an earlier job stays behind: {error}");
         }

@@ -256,7 +256,7 @@ fn any_runner() -> impl Strategy<Value = (u64, u64, Vec<Script>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn two_never_act_at_once(runners in prop::collection::vec(any_runner(), 2..4)) {
