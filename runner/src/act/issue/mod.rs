@@ -48,6 +48,20 @@ pub(crate) struct IssueError {
     cause: IssueCause,
 }
 
+impl IssueError {
+    /// Before when the authority does not want to be asked again.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the policy of when to try again asks for it")
+    )]
+    pub(crate) fn retry_after(&self) -> Option<Timestamp> {
+        match &self.cause {
+            IssueCause::Acme(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}
+
 /// The cause of a failed step.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IssueCause {
@@ -183,6 +197,21 @@ mod tests {
 
     use super::*;
     use crate::model::tests::leaf_named;
+
+    #[test]
+    fn only_an_authority_says_when_to_ask_again() {
+        let (_, name) = leaf_named("example.org");
+        let error = IssueError {
+            name,
+            step: "obtain by ACME",
+            cause: acme::AcmeError::new(acme::AcmeErrorClass::Local, "publish", "no space").into(),
+        };
+        assert_eq!(error.retry_after(), None);
+        assert_eq!(
+            error.to_string(),
+            "certificate example.org: obtain by ACME: publish: no space"
+        );
+    }
 
     #[test]
     fn what_is_scheduled_waits_for_a_third_of_its_life_or_half_of_a_short_one() {
