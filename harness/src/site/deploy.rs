@@ -64,6 +64,27 @@ impl Strategy {
     }
 }
 
+/// What obtains certificates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// certbot's image, in a container that runs once.
+    #[default]
+    Certbot,
+    /// The runner itself.
+    Acme,
+}
+
+impl Engine {
+    /// As the setting has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Certbot => "certbot",
+            Self::Acme => "acme",
+        }
+    }
+}
+
 /// What may differ from one deploy of the stack to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteOptions {
@@ -73,6 +94,8 @@ pub struct SiteOptions {
     pub domain: String,
     /// How certificates reach the replicas.
     pub strategy: Strategy,
+    /// What obtains certificates.
+    pub engine: Engine,
     /// Replicas of the load balancer, at most one on each node.
     pub replicas: u8,
     /// Between two replicas of a restart, as Docker writes durations.
@@ -92,6 +115,7 @@ impl Default for SiteOptions {
             stack: PathBuf::from("stack.yml"),
             domain: "example.org".to_owned(),
             strategy: Strategy::Signal,
+            engine: Engine::Certbot,
             replicas: 3,
             restart_delay: "30s".to_owned(),
             keepalive_min_timeout: "10s".to_owned(),
@@ -138,6 +162,7 @@ impl SiteOptions {
             ("CERTBOT_IMAGE", image("certbot")),
             ("ACME_DIRECTORY", lab.acme().directory_url()),
             ("ACME_CA_FILE", "/etc/letsencrypt/acme-ca.pem".to_owned()),
+            ("ROLLOVER_ENGINE", self.engine.name().to_owned()),
             ("ROLLOVER_SCHEDULE", self.schedule.clone()),
             ("ROLLOVER_STRATEGY", self.strategy.label().to_owned()),
             ("TLS_DIRECTORY", self.strategy.directory().to_owned()),
@@ -383,8 +408,10 @@ impl<'lab> Site<'lab> {
     pub fn versions(&self) -> Result<u32, SiteError> {
         let files = self.lab.volume().certificates().list(self.lineage())?;
         let numbers = files.iter().filter_map(|file| {
-            let number = file.name.strip_prefix("fullchain")?.strip_suffix(".pem")?;
-            number.parse().ok()
+            // certbot's are files, those of the engine acme directories.
+            let flat = file.name.strip_prefix("fullchain");
+            let flat = flat.and_then(|name| name.strip_suffix(".pem"));
+            flat.unwrap_or(&file.name).parse().ok()
         });
         Ok(numbers.max().unwrap_or(0))
     }

@@ -20,7 +20,7 @@ mod status;
 pub use account::{Account, Change};
 pub use check::{Check, Checked};
 pub(crate) use deploy::https;
-pub use deploy::{Serves, Site, SiteOptions, Strategy, told};
+pub use deploy::{Engine, Serves, Site, SiteOptions, Strategy, told};
 pub use due::Due;
 pub use error::SiteError;
 pub(crate) use renewal::moments;

@@ -5,6 +5,7 @@
 
 mod account;
 mod broken;
+mod lab;
 mod orders;
 mod pebble;
 mod renewal_info;

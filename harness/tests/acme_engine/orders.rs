@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use rollover::acme::AcmeErrorClass as Class;
 use rollover_lab::acme::mock::{Call, Issuance, Mock, ProblemType, Scripted, Settings, Validation};
 
-use crate::setting::{NAME, Setting, mode, obtain};
+use crate::setting::{NAME, Setting, mode, now, obtain};
 
 #[tokio::test]
 async fn a_certificate_is_obtained_and_published() {
@@ -24,6 +23,12 @@ async fn a_certificate_is_obtained_and_published() {
     let second = setting.obtain().await.unwrap();
     assert_eq!(second.version, 2);
     assert_ne!(first.fingerprint, second.fingerprint);
+    let orders = mock.calls_of(Call::NewOrder);
+    let replaces: Vec<bool> = orders
+        .iter()
+        .map(|order| order.payload.as_ref().unwrap().get("replaces").is_some())
+        .collect();
+    assert_eq!(replaces, [false, true]);
 }
 
 #[tokio::test]
@@ -51,10 +56,7 @@ async fn a_limit_is_told_with_its_end_and_asked_once() {
         .answer(limited.retry_after(Duration::from_secs(3600)));
     let error = setting.obtain().await.unwrap_err();
     assert_eq!(error.class(), Class::RateLimited);
-    let wait = error
-        .retry_after()
-        .unwrap()
-        .duration_since(Timestamp::now());
+    let wait = error.retry_after().unwrap().duration_since(now());
     assert!((3500..=3600).contains(&wait.as_secs()), "{wait}");
     assert!(
         error.to_string().contains("five certificates already"),

@@ -1,10 +1,10 @@
 //! When the authority would have a certificate renewed (RFC 9773).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rollover::acme::{AcmeErrorClass as Class, RenewalWindow};
 use rollover_lab::acme::mock::{Call, Mock, Scripted, Settings, Window};
 
-use crate::setting::{NAME, Setting};
+use crate::setting::{NAME, Setting, now};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -19,7 +19,7 @@ async fn asked(window: Window) -> Result<RenewalWindow, Class> {
 
 #[tokio::test]
 async fn a_window_is_told_as_it_is() {
-    let now = Timestamp::now();
+    let now = now();
     let past = asked(Window::Past).await.unwrap();
     assert!(past.end < now, "{past:?}");
     let (start, end) = (now + DAY * 400, now + DAY * 402);
@@ -40,7 +40,7 @@ async fn a_window_is_told_as_it_is() {
 
 #[tokio::test]
 async fn what_is_no_window_is_no_answer() {
-    let now = Timestamp::now();
+    let now = now();
     for raw in [
         "",
         "{}",

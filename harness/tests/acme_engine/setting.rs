@@ -80,6 +80,12 @@ impl Setting {
     }
 }
 
+/// The time: what the servers say of times is said of this one.
+#[expect(clippy::disallowed_methods, reason = "nothing here is decided by it")]
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 pub(crate) fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

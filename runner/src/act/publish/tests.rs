@@ -315,6 +315,15 @@ fn certbot_s_lineage_is_taken_over_file_by_file() {
     assert!(root.path(&format!("live/{NAME}")).is_symlink());
 }
 
+/// Servers and agents read the chain first. With the chain changed last, who finds
+/// the new one finds the new key after it; the other order cannot say so. A window
+/// of microseconds shows it to no loop.
+#[test]
+fn file_by_file_the_chain_comes_last() {
+    assert_eq!(layout::FILES.first(), Some(&"privkey.pem"));
+    assert_eq!(layout::FILES.last(), Some(&"fullchain.pem"));
+}
+
 #[test]
 fn another_error_than_unsupported_is_told_and_changes_nothing() {
     let (root, _) = Root::with_certbot_s(1);

@@ -229,7 +229,7 @@ impl Session<'_> {
                 OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => return Ok(()),
                 OrderStatus::Invalid => return Err(self.why_invalid(order).await),
                 OrderStatus::Pending => {
-                    self.wait(&mut pause, "the names are not validated").await?
+                    self.wait(&mut pause, "the names are not validated").await?;
                 }
             }
         }
@@ -310,7 +310,7 @@ impl Session<'_> {
                 Ok(Step::Invalid(error)) => return Err(error),
                 Ok(Step::Processing) => {
                     self.wait(&mut pause, "the order is being processed")
-                        .await?
+                        .await?;
                 }
                 Err(error) => self.tolerate(error, &mut pause).await?,
             }
