@@ -7,7 +7,7 @@ use super::nothing_due::SIGNAL_JOB;
 use super::{Control, Kind, Parameters, Scenario, Stage, first_deploy};
 use crate::fault::{Fault, RunnerKilled};
 use crate::lab::wait::until;
-use crate::site::{Due, Serves, Site, SiteError, SiteOptions, Strategy};
+use crate::site::{Due, Engine, Serves, Site, SiteError, SiteOptions, Strategy};
 
 /// A step of the runner, and what leads it there.
 struct Step {
@@ -23,12 +23,20 @@ struct Step {
 enum Way {
     /// The stack is deployed into an empty swarm.
     FirstDeploy,
+    /// The same, with the engine `acme`.
+    Acme,
     /// A certificate is due, and goes out by signal.
     Renewal,
     /// A certificate is due, and goes out by restart.
     Restart,
     /// A certificate is due, and goes out as secrets.
     Secret,
+}
+
+impl Way {
+    fn is_first_deploy(self) -> bool {
+        matches!(self, Self::FirstDeploy | Self::Acme)
+    }
 }
 
 macro_rules! step {
@@ -43,12 +51,15 @@ macro_rules! step {
 }
 
 /// Every step of `rollover --hold-at`, in its order.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 18] = [
     step!("observed", Renewal, false),
     step!("placeholder_prepared", FirstDeploy, false),
     step!("placeholder_published", FirstDeploy, false),
     step!("trial_written", FirstDeploy, false),
     step!("challenge_checked", FirstDeploy, false),
+    step!("order_ready", Acme, false),
+    step!("order_finalized", Acme, false),
+    step!("certificate_fetched", Acme, false),
     step!("certbot_created", Renewal, false),
     step!("certbot_started", Renewal, false),
     step!("certbot_ended", Renewal, false),
@@ -86,7 +97,7 @@ const CONTROLS: Duration = Duration::from_secs(20);
 async fn play(stage: &Stage<'_>, step: &Step) -> Result<(), SiteError> {
     let scene = Scene::lead_to(stage, step).await?;
     let killed = RunnerKilled::at(step.name).inject(stage.lab()).await?;
-    if !step.told && step.way != Way::FirstDeploy {
+    if !step.told && !step.way.is_first_deploy() {
         stage.untouched(&scene.site, &scene.before).await?;
     }
     if stage.is_control() {
@@ -120,7 +131,11 @@ impl<'stage, 'lab> Scene<'stage, 'lab> {
             strategy: match step.way {
                 Way::Restart => Strategy::Restart,
                 Way::Secret => Strategy::Secret,
-                Way::FirstDeploy | Way::Renewal => Strategy::Signal,
+                Way::FirstDeploy | Way::Acme | Way::Renewal => Strategy::Signal,
+            },
+            engine: match step.way {
+                Way::Acme => Engine::Acme,
+                _ => Engine::Certbot,
             },
             restart_delay: "1s".to_owned(),
             ..stage.options()?
@@ -130,7 +145,7 @@ impl<'stage, 'lab> Scene<'stage, 'lab> {
             // would begin with one that cannot start.
             first_deploy::empty(stage).await?;
         }
-        if step.way == Way::FirstDeploy {
+        if step.way.is_first_deploy() {
             return Self::first_deploy(stage, step, options).await;
         }
         let site = stage.site_with(options).await?;

@@ -46,8 +46,8 @@ pub const ALL: &[Scenario] = &[
     renewal_signal::SCENARIO,
     forced_rollout::SCENARIO,
     acme_down::SCENARIO,
-    crash::at::<6>(), // certbot_started
-    crash::at::<8>(), // issued
+    crash::at::<9>(),  // certbot_started
+    crash::at::<11>(), // issued
     leftovers::SCENARIO,
     schedule::SCENARIO,
     drift::SCENARIO,
@@ -75,14 +75,17 @@ pub const LONG: &[Scenario] = &[
     crash::at::<2>(),  // placeholder_published
     crash::at::<3>(),  // trial_written
     crash::at::<4>(),  // challenge_checked
-    crash::at::<5>(),  // certbot_created
-    crash::at::<7>(),  // certbot_ended
-    crash::at::<9>(),  // job_created
-    crash::at::<10>(), // secrets_created
-    crash::at::<11>(), // update_started
-    crash::at::<12>(), // update_completed
-    crash::at::<13>(), // verified
-    crash::at::<14>(), // concluded
+    crash::at::<5>(),  // order_ready
+    crash::at::<6>(),  // order_finalized
+    crash::at::<7>(),  // certificate_fetched
+    crash::at::<8>(),  // certbot_created
+    crash::at::<10>(), // certbot_ended
+    crash::at::<12>(), // job_created
+    crash::at::<13>(), // secrets_created
+    crash::at::<14>(), // update_started
+    crash::at::<15>(), // update_completed
+    crash::at::<16>(), // verified
+    crash::at::<17>(), // concluded
     renewal_signal::LONG,
     stopped_rollout::SCENARIO,
     two_targets::SCENARIO,

@@ -336,7 +336,7 @@ mod tests {
                 sleep(Duration::from_secs(1)).await;
             }
         };
-        let lost: Lost = keeper.while_held(act).await.map(|()| ()).unwrap_err();
+        let lost: Lost = keeper.while_held(act).await.unwrap_err();
         assert!(matches!(lost, Lost::Lapsed { .. }), "{lost}");
         assert!(
             begin.elapsed() <= Duration::from_millis(10_010),
