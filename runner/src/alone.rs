@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::decide::WhyIssue;
 use crate::model::{CertificateName, DomainName, KeyAlgorithm};
 use crate::observe::files;
+use crate::state::Fence;
 
 #[derive(Parser)]
 struct Given {
@@ -80,6 +81,8 @@ impl Engine {
             replicas: replicas.collect(),
             key,
             profile,
+            // Nobody else is there.
+            fence: &Fence::default(),
         };
         let version = self.acme.obtain(&self.settings, &request).await?;
         Ok(Obtained {

@@ -126,6 +126,7 @@ impl Obtaining<'_> {
             replicas: answering(snapshot, &step.name),
             key: ordering.key,
             profile: ordering.profile.as_deref(),
+            fence: &self.manager.fence,
         };
         self.manager.fence.pass().await;
         if let WhyIssue::Due { counts: true, .. } = why {

@@ -9,10 +9,11 @@ use rollover_lab::{
     volume::Volume,
 };
 
-fn options(engine: Engine) -> SiteOptions {
+/// One replica on each node: the authority may ask at any of them.
+fn options(engine: Engine, nodes: u8) -> SiteOptions {
     SiteOptions {
         engine,
-        replicas: 1,
+        replicas: nodes,
         ..SiteOptions::find().unwrap()
     }
 }
@@ -30,7 +31,7 @@ async fn renewed(site: &Site<'_>) -> String {
 #[tokio::test]
 async fn a_swarm_is_served_without_certbot() {
     let lab = Lab::builder().nodes(1).start().await.unwrap();
-    let site = Site::deploy(&lab, options(Engine::Acme)).await.unwrap();
+    let site = Site::deploy(&lab, options(Engine::Acme, 1)).await.unwrap();
     site.serving().await.unwrap();
     renewed(&site).await;
     // The schedule finds that it is not due.
@@ -49,9 +50,11 @@ async fn what_certbot_made_is_taken_over() {
         .start()
         .await
         .unwrap();
-    let site = Site::deploy(&lab, options(Engine::Certbot)).await.unwrap();
+    let site = Site::deploy(&lab, options(Engine::Certbot, 3))
+        .await
+        .unwrap();
     site.serving().await.unwrap();
-    let site = Site::deploy(&lab, options(Engine::Acme)).await.unwrap();
+    let site = Site::deploy(&lab, options(Engine::Acme, 3)).await.unwrap();
     site.serving().await.unwrap();
     let first = renewed(&site).await;
     assert_ne!(first, renewed(&site).await);

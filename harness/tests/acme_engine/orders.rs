@@ -139,16 +139,20 @@ async fn an_order_that_fails_in_the_end_is_not_gone_on_with() {
 }
 
 #[tokio::test]
-async fn what_was_replaced_already_is_ordered_without_saying_so() {
+async fn what_may_not_be_replaced_is_ordered_without_saying_so() {
     let mock = Mock::start(Settings::default()).await.unwrap();
     let setting = Setting::of(&mock);
     setting.obtain().await.unwrap();
-    mock.on(Call::NewOrder)
-        .first(1)
-        .problem(ProblemType::AlreadyReplaced);
-    let before = mock.calls_of(Call::NewOrder).len();
-    assert_eq!(setting.obtain().await.unwrap().version, 2);
-    assert_eq!(mock.calls_of(Call::NewOrder).len() - before, 2);
+    // Replaced already, or another account's.
+    for (version, refusal) in [
+        (2, ProblemType::AlreadyReplaced),
+        (3, ProblemType::Unauthorized),
+    ] {
+        mock.on(Call::NewOrder).first(1).problem(refusal);
+        let before = mock.calls_of(Call::NewOrder).len();
+        assert_eq!(setting.obtain().await.unwrap().version, version);
+        assert_eq!(mock.calls_of(Call::NewOrder).len() - before, 2);
+    }
 }
 
 #[tokio::test]

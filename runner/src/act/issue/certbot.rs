@@ -382,6 +382,7 @@ fn digest(said: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::{CertificateName, DomainName, KeyAlgorithm};
+    use crate::state::Fence;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -400,6 +401,7 @@ mod tests {
             replicas: Vec::new(),
             key: KeyAlgorithm::default(),
             profile: None,
+            fence: &Fence::default(),
         };
         let given = [&["rollover"], given].concat();
         arguments(&Given::parse_from(given).settings, &request).join(" ")

@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::observe::files;
 use crate::observe::own::Own;
+use crate::state::Fence;
 
 pub(crate) use acme::Acme;
 pub(crate) use challenge::CHALLENGE_PORT;
@@ -34,6 +35,8 @@ pub(crate) struct Request<'a> {
     /// engine acme asks for them.
     pub(crate) key: KeyAlgorithm,
     pub(crate) profile: Option<&'a str>,
+    /// What is passed before each step that another runner must not take as well.
+    pub(crate) fence: &'a Fence,
 }
 
 /// Why a certificate was not obtained: which one, at which step, and the cause.

@@ -132,6 +132,7 @@ impl Acme {
             chain: &obtained.chain,
             key: &obtained.key,
         };
+        request.fence.pass().await;
         let version = publisher.publish(&content);
         let version = version.map_err(|error| early(unpublished(&error)))?;
         place().remove().map_err(early)?;

@@ -167,6 +167,7 @@ impl Session<'_> {
             if let Some(replaces) = replaces {
                 order = order.replaces(replaces.clone());
             }
+            self.request.fence.pass().await;
             self.account.new_order(&order).await
         })
         .await
@@ -323,6 +324,7 @@ impl Session<'_> {
     /// What can be done in the order's present state.
     async fn step(&self, order: &mut Order, request: &[u8]) -> Result<Step, AcmeError> {
         if order.state().status == OrderStatus::Ready {
+            self.request.fence.pass().await;
             let sent = self.fresh(async || order.finalize_csr(request).await).await;
             self.passed(NamedStep::OrderFinalized).await;
             sent.map_err(|error| self.failed("send the certificate request", &error))?;
@@ -427,7 +429,8 @@ fn is_bad_nonce(problem: &instant_acme::Problem) -> bool {
 }
 
 /// Whether an order was refused for what it says to replace: replaced already,
-/// unknown to the authority, or the authority knows nothing of replacing.
+/// another account's (as what certbot has obtained), unknown to the authority, or
+/// the authority knows nothing of replacing.
 fn is_about_replacing(error: &Error) -> bool {
     match error {
         Error::Unsupported(_) => true,
@@ -435,7 +438,13 @@ fn is_about_replacing(error: &Error) -> bool {
             let kind = problem.r#type.as_deref().unwrap_or_default();
             let kind = kind.rsplit(':').next().unwrap_or_default();
             // Pebble calls a certificate that it does not know serverInternal.
-            ["alreadyReplaced", "malformed", "serverInternal"].contains(&kind)
+            [
+                "alreadyReplaced",
+                "unauthorized",
+                "malformed",
+                "serverInternal",
+            ]
+            .contains(&kind)
         }
         // It took the order, and did not say that it replaces anything.
         Error::Other(other) => !other.is::<TransportError>(),
