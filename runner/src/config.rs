@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::act::step::HoldAt;
+use crate::decide::renewal::Digest;
 use crate::model::{Schedule, ScheduleError, parse_duration};
 
 pub(crate) use acme::{AcmeSettings, AnswerBy};
@@ -210,6 +211,15 @@ pub(crate) enum SettingError {
 }
 
 impl Settings {
+    /// The authority for which the runner decides what is due; none where the
+    /// engine decides it.
+    pub(crate) fn own_policy(&self) -> Option<Digest> {
+        match self.engine {
+            Engine::Certbot => None,
+            Engine::Acme => Some(Digest::of_authority(&self.acme_directory)),
+        }
+    }
+
     /// Checks what can be checked before anything is started.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         self.schedule()?;

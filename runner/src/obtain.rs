@@ -12,7 +12,7 @@ use crate::act::issue::acme::{AcmeError, AcmeErrorClass};
 use crate::act::issue::{self, Acme, CHALLENGE_PORT, IssueError, PlaceholderError, Request};
 use crate::act::step::{About, NamedStep};
 use crate::clock::now;
-use crate::config::{Engine, Settings};
+use crate::config::Settings;
 use crate::daemon::{Teller, Work};
 use crate::decide::renewal::{AriAnswer, AriFailure, Digest, Failure, FailureClass, Order};
 use crate::decide::{Attempted, CertificateStep, Memory, Step, WhyIssue};
@@ -221,17 +221,6 @@ impl Obtaining<'_> {
         });
         let at_once = self.settings.certificates_at_once();
         answers.buffer_unordered(at_once).collect::<()>().await;
-    }
-}
-
-impl Settings {
-    /// The authority for which the runner decides what is due; none where the
-    /// engine decides it.
-    pub(crate) fn own_policy(&self) -> Option<Digest> {
-        match self.engine {
-            Engine::Certbot => None,
-            Engine::Acme => Some(Digest::of_authority(&self.acme_directory)),
-        }
     }
 }
 
