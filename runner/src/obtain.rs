@@ -19,7 +19,7 @@ use crate::decide::{Attempted, CertificateStep, Memory, Step, WhyIssue};
 use crate::docker::Manager;
 use crate::model::{CertificateName, Fingerprint, Leaf, Ordering, Published};
 use crate::observe::own::Own;
-use crate::observe::{Snapshot, files};
+use crate::observe::{Snapshot, TargetView, files};
 use crate::report::CertificateResult;
 use crate::state::State;
 
@@ -123,7 +123,7 @@ impl Obtaining<'_> {
             domains: &step.domains,
             why,
             published: before.map(|leaf| leaf.fingerprint),
-            replicas: answering(snapshot, &step.name),
+            replicas: issue::listening(answering(snapshot, &step.name)).await,
             key: ordering.key,
             profile: ordering.profile.as_deref(),
             fence: &self.manager.fence,
@@ -275,17 +275,18 @@ fn ordering_of(snapshot: &Snapshot, name: &CertificateName) -> Ordering {
     spec.map(|spec| spec.ordering.clone()).unwrap_or_default()
 }
 
-/// The replicas that serve the certificate's name, and so may be asked for the
-/// answer to a challenge.
-fn answering(snapshot: &Snapshot, name: &CertificateName) -> Vec<(String, SocketAddr)> {
-    let mut found = Vec::new();
-    for view in &snapshot.targets {
-        for replica in &view.replicas {
-            let serves = replica.serving.get(name).and_then(|serving| serving.leaf());
-            if let (Some(_), Some(address)) = (serves, replica.replica.endpoint(CHALLENGE_PORT)) {
-                found.push((replica.replica.name(), address));
-            }
-        }
-    }
-    found
+/// The replicas of each target that serve the certificate's name, and so may be asked
+/// for the answer to a challenge.
+fn answering(snapshot: &Snapshot, name: &CertificateName) -> Vec<Vec<(String, SocketAddr)>> {
+    let of = |view: &TargetView| {
+        let replicas = view.replicas.iter();
+        let serving =
+            replicas.filter(|it| it.serving.get(name).is_some_and(|it| it.leaf().is_some()));
+        let found = serving.filter_map(|it| {
+            let address = it.replica.endpoint(CHALLENGE_PORT)?;
+            Some((it.replica.name(), address))
+        });
+        found.collect()
+    };
+    snapshot.targets.iter().map(of).collect()
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -88,6 +88,32 @@ pub(super) async fn check_answer(
     try_join_all(checks).await.map(|_| ())
 }
 
+/// The replicas of services that take connections at the challenge's port. Where a
+/// service has no replica that does, an authority does not come to it: it only ends
+/// TLS, beside one that has the web's port. If there is no other, all of them, to be
+/// told of.
+pub(crate) async fn listening(
+    services: Vec<Vec<(String, SocketAddr)>>,
+) -> Vec<(String, SocketAddr)> {
+    let looks = services.iter().map(|replicas| async move {
+        let looks = replicas.iter().map(|(_, address)| refuses(*address));
+        !join_all(looks).await.contains(&false)
+    });
+    let refuse: Vec<bool> = join_all(looks).await;
+    let none = !refuse.contains(&false);
+    let asked = services.into_iter().zip(refuse);
+    let asked = asked.filter(|(_, refuses)| none || !refuses);
+    asked.flat_map(|(replicas, _)| replicas).collect()
+}
+
+/// Whether nobody listens at an address. Silence may be many things.
+async fn refuses(address: SocketAddr) -> bool {
+    match timeout(ANSWER, TcpStream::connect(address)).await {
+        Ok(Err(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        Ok(Ok(_)) | Err(_) => false,
+    }
+}
+
 /// A file in the webroot that goes away with this value.
 struct Trial {
     file: PathBuf,
@@ -142,5 +168,34 @@ async fn ask(address: SocketAddr, answer: &Answer) -> Result<(), String> {
             "GET {asked}: no answer within {} s",
             ANSWER.as_secs()
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn local() -> (TcpListener, (String, SocketAddr)) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, (address.to_string(), address))
+    }
+
+    #[tokio::test]
+    async fn a_service_without_the_webs_port_is_not_asked_beside_one_that_has_it() {
+        let (_web, first) = local().await;
+        let (gone, second) = local().await;
+        drop(gone);
+        let (gone, only_tls) = local().await;
+        drop(gone);
+        // One replica of the web server may just be away, and is waited for.
+        let web = vec![first.clone(), second.clone()];
+        let services = vec![web.clone(), vec![only_tls.clone()]];
+        assert_eq!(listening(services).await, web);
+        let nobody = vec![vec![second.clone()], vec![only_tls.clone()]];
+        assert_eq!(listening(nobody).await, [second, only_tls]);
+        assert_eq!(listening(Vec::new()).await, []);
     }
 }

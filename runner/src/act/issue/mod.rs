@@ -18,7 +18,7 @@ use crate::observe::own::Own;
 use crate::state::Fence;
 
 pub(crate) use acme::Acme;
-pub(crate) use challenge::CHALLENGE_PORT;
+pub(crate) use challenge::{CHALLENGE_PORT, listening};
 pub(crate) use placeholder::{PlaceholderError, prepare as prepare_placeholder};
 
 /// A certificate to obtain.
