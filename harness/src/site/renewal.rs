@@ -73,30 +73,33 @@ fn share(rate: u32, of_100: u32) -> u32 {
 /// At the lowest rate that makes sense, any number that is asked for.
 const TO_BE_SENT: Duration = Duration::from_secs(1200);
 
-/// The traffic of two labs at once would keep each other from their schedules on
-/// the cores that they share, and then neither would count: they take turns.
-static TURN: Semaphore = Semaphore::const_new(1);
+/// So much traffic two cores carry beside the labs, in requests a second of
+/// [`Load::rate`]. More would keep each other from their schedules, and then none
+/// would count: it waits for its turn.
+const AT_ONCE: u32 = 200;
+static ROOM: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
 /// Traffic through a site, from its start to its record.
 ///
 /// # Guarantees
-/// In one process there is one at a time, whatever labs stand side by side.
+/// In one process there is no more at a time than two cores carry, whatever labs
+/// stand side by side; what is more than that by itself runs alone.
 #[derive(Debug)]
 pub struct TrafficRun<'site, 'lab> {
     site: &'site Site<'lab>,
     load: Load,
     traffic: Traffic,
-    _turn: Option<SemaphorePermit<'static>>,
+    _room: Option<SemaphorePermit<'static>>,
 }
 
 impl<'site, 'lab> TrafficRun<'site, 'lab> {
-    /// Starts traffic, once no other runs, and lets it run for the margin.
+    /// Starts traffic, once there is room for it, and lets it run for the margin.
     ///
     /// # Errors
     /// When it cannot be started.
     pub async fn start(site: &'site Site<'lab>, load: Load) -> Result<Self, SiteError> {
-        // It is never closed, so there is always a turn.
-        let turn = TURN.acquire().await.ok();
+        // It is never closed, so there comes to be room.
+        let room = ROOM.acquire_many(load.rate.min(AT_ONCE)).await.ok();
         let targets = site.targets().await?;
         let traffic = Traffic::start(load.plan(site, targets))?;
         traffic.begun().await;
@@ -104,7 +107,7 @@ impl<'site, 'lab> TrafficRun<'site, 'lab> {
             site,
             load,
             traffic,
-            _turn: turn,
+            _room: room,
         };
         run.margin().await;
         Ok(run)
@@ -146,7 +149,7 @@ impl<'site, 'lab> TrafficRun<'site, 'lab> {
     }
 }
 
-/// A renewal of a site's due certificate, so and so many times in a row.
+/// A renewal of a site's certificate, so and so many times in a row.
 #[derive(Debug, Clone, Copy)]
 pub struct Renewal {
     /// The traffic meanwhile.
@@ -156,7 +159,7 @@ pub struct Renewal {
 }
 
 impl Renewal {
-    /// Renews a due certificate under traffic, by `rollover once`, and waits
+    /// Renews the certificate under traffic, by `rollover once`, and waits
     /// until the runner says that every replica serves the new one.
     ///
     /// # Errors
@@ -167,12 +170,9 @@ impl Renewal {
         let traffic = TrafficRun::start(site, self.load).await?;
         let mut reports: Vec<RunnerReport> = Vec::new();
         let mut published: Vec<Timestamp> = Vec::new();
-        {
-            let _due = site.make_due()?;
-            for _ in 0..self.times {
-                reports.push(site.once(&[]).await?.succeeded()?);
-                published.push(published_at(site)?);
-            }
+        for _ in 0..self.times {
+            reports.push(site.renew(&[]).await?.succeeded()?);
+            published.push(published_at(site)?);
         }
         let record = traffic.stop().await?;
         let after = site.seen().await?;

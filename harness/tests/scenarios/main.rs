@@ -24,31 +24,67 @@ use rollover_lab::report::{self, Run};
 use rollover_lab::scenario::{ALL, Labs, Scenario, Shape, all, play};
 use tokio::runtime::Runtime;
 
-/// Set to anything: those scenarios too that take long.
-const FULL: &str = "ROLLOVER_LAB_FULL";
-/// The traffic of more labs than this could not keep its schedule on two cores.
-const LABS_AT_ONCE: usize = 2;
+/// How much is played: see [`Much`].
+const PLAY: &str = "ROLLOVER_LAB_PLAY";
+/// Of most labs the most part is waiting; traffic waits for its turn by itself.
+const LABS_AT_ONCE: usize = 3;
+
+/// How much is played.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Much {
+    /// `once`: every scenario of [`ALL`].
+    Once,
+    /// `controls`, as without a word: and that its control turns red.
+    Controls,
+    /// `full`: those too that take long.
+    Full,
+}
+
+impl Much {
+    fn wanted() -> Result<Self, String> {
+        match std::env::var(PLAY).unwrap_or_default().as_str() {
+            "once" => Ok(Self::Once),
+            "" | "controls" => Ok(Self::Controls),
+            "full" => Ok(Self::Full),
+            other => Err(format!("{PLAY}={other}: expected once, controls or full")),
+        }
+    }
+}
 
 fn main() -> ExitCode {
+    let much = match Much::wanted() {
+        Ok(much) => much,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
+    };
     let mut arguments = Arguments::from_args();
     let labs = *arguments.test_threads.get_or_insert(LABS_AT_ONCE);
     let theatre = Arc::new(Theatre::new(labs));
-    let conclusion = libtest_mimic::run(&arguments, trials(&theatre));
+    let conclusion = libtest_mimic::run(&arguments, trials(&theatre, much));
     theatre.end();
     conclusion.exit_code()
 }
 
 /// First every scenario, then the controls, which leave more behind; those that
-/// take one kind of lab together.
-fn trials(theatre: &Arc<Theatre>) -> Vec<Trial> {
-    let played: Vec<_> = if std::env::var_os(FULL).is_some_and(|full| !full.is_empty()) {
+/// take one kind of lab together. Of controls that are the same, one, unless there
+/// is time for all.
+fn trials(theatre: &Arc<Theatre>, much: Much) -> Vec<Trial> {
+    let full = much == Much::Full;
+    let played: Vec<_> = if full {
         all().collect()
     } else {
         ALL.iter().collect()
     };
+    let controls = played.iter().enumerate().filter(|(place, scenario)| {
+        let before = &played[..*place];
+        full || !before.iter().any(|other| same_control(other, scenario))
+    });
     let mut turns: Vec<(&'static Scenario, bool)> = Vec::new();
-    for control in [false, true] {
-        turns.extend(played.iter().map(|scenario| (*scenario, control)));
+    turns.extend(played.iter().map(|scenario| (*scenario, false)));
+    if much != Much::Once {
+        turns.extend(controls.map(|(_, scenario)| (*scenario, true)));
     }
     turns.sort_by_key(|(scenario, _)| {
         let shape = (scenario.parameters)().shape();
@@ -66,6 +102,15 @@ fn trials(theatre: &Arc<Theatre>) -> Vec<Trial> {
         Trial::test(name.clone(), move || theatre.play(&name, scenario, control))
     };
     turns.into_iter().map(trial).collect()
+}
+
+/// Whether two scenarios are one played at several steps, made wrong in the same
+/// way: then one control shows for both that it would be found.
+fn same_control(one: &Scenario, other: &Scenario) -> bool {
+    let family = |scenario: &Scenario| scenario.name.split_once('/').map(|(family, _)| family);
+    family(one).is_some()
+        && family(one) == family(other)
+        && one.control.wrong == other.control.wrong
 }
 
 /// The labs that are up, and all that was played.
