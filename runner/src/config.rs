@@ -62,7 +62,7 @@ pub(crate) struct Settings {
     pub(crate) certificate_source: String,
 
     /// What obtains certificates
-    #[arg(long, env = "ROLLOVER_ENGINE", value_enum, default_value = "certbot")]
+    #[arg(long, env = "ROLLOVER_ENGINE", value_enum, default_value = "acme")]
     pub(crate) engine: Engine,
 
     /// The image that the certbot engine runs
@@ -162,10 +162,10 @@ pub(crate) struct Settings {
 /// What obtains certificates.
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// The certbot image in a container that runs once
-    Certbot,
     /// The runner itself, without another image or container
     Acme,
+    /// The certbot image in a container that runs once
+    Certbot,
 }
 
 /// The form of the logs.

@@ -5,13 +5,17 @@ use clap::{Args, ValueEnum};
 use super::progress::Progress;
 use super::{CouldNot, Verdict, print};
 use rollover_lab::lab::Lab;
-use rollover_lab::site::{Account, Load, Renewal, Site, SiteOptions, Strategy};
+use rollover_lab::site::{Account, Engine, Load, Renewal, Site, SiteOptions, Strategy};
 
 #[derive(Args, Debug)]
 pub(super) struct Demo {
     /// How the new certificate reaches the replicas
     #[arg(long, value_enum, default_value = "signal")]
     strategy: StrategyName,
+
+    /// What obtains certificates
+    #[arg(long, value_enum, default_value = "acme")]
+    engine: EngineName,
 
     /// Requests a second in each of the three large lanes; the other three have fewer
     #[arg(long, value_name = "RATE", default_value_t = 100)]
@@ -34,6 +38,23 @@ impl From<StrategyName> for Strategy {
             StrategyName::Signal => Self::Signal,
             StrategyName::Restart => Self::Restart,
             StrategyName::Secret => Self::Secret,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum EngineName {
+    /// The runner itself
+    Acme,
+    /// certbot, in a container that runs once
+    Certbot,
+}
+
+impl From<EngineName> for Engine {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Acme => Self::Acme,
+            EngineName::Certbot => Self::Certbot,
         }
     }
 }
@@ -61,6 +82,7 @@ impl Demo {
     async fn show(&self, lab: &Lab, progress: &Progress) -> Result<Account, CouldNot> {
         let options = SiteOptions {
             strategy: self.strategy.into(),
+            engine: self.engine.into(),
             ..SiteOptions::find()?
         };
         let site = progress

@@ -14,6 +14,11 @@ impl Progress {
         }
     }
 
+    /// Says what a person is to know meanwhile.
+    pub(super) fn say(&self, text: &str) {
+        say(&format!("[{:>5.1} s] {text}", seconds(self.begun)));
+    }
+
     /// Says what comes next, does it, and says whether it was as it must be.
     pub(super) async fn judged<T>(
         &self,

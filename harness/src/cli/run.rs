@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::access::Access;
-use super::demo::StrategyName;
+use super::demo::{EngineName, StrategyName};
 use super::progress::Progress;
 use super::{CouldNot, Verdict, print};
 use rollover_lab::lab::Lab;
@@ -68,6 +68,10 @@ struct Wanted {
     #[arg(long, value_enum)]
     strategy: Option<StrategyName>,
 
+    /// What obtains certificates
+    #[arg(long, value_enum)]
+    engine: Option<EngineName>,
+
     /// Renewals in a row, where a scenario has more than one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     renewals: Option<u32>,
@@ -89,6 +93,7 @@ impl Wanted {
             rate: self.rate,
             volume: self.volume.clone(),
             strategy: self.strategy.map(Into::into),
+            engine: self.engine.map(Into::into),
             renewals: self.renewals,
             length: self
                 .minutes

@@ -22,12 +22,14 @@ pub(super) struct Up {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=100))]
     managers: u8,
 
-    /// The volume that the nodes mount: bind or gluster
-    #[arg(long, default_value_t, value_parser = volume)]
+    /// The volume that the nodes mount: bind, gluster or lagging; one that lags
+    /// does so as long as this command runs
+    #[arg(long, default_value_t)]
     volume: Volume,
 
-    /// The ACME server: pebble or none
-    #[arg(long, default_value_t, value_parser = acme)]
+    /// The ACME server: pebble, mock or none; the mock is there as long as this
+    /// command runs
+    #[arg(long, default_value_t)]
     acme: Acme,
 
     /// An image of this machine's engine that the nodes shall find in the lab's
@@ -59,6 +61,10 @@ impl Up {
             let stack = stack.display();
             return Err(format!("{stack}: expected a stack file, found none").into());
         }
+        if self.deploy.is_some() && self.acme == Acme::None {
+            let why = "--deploy: the stack gets a certificate, so --acme must not be none";
+            return Err(why.into());
+        }
         let progress = Progress::new();
         let what = format!(
             "{} nodes, a registry and what is beside them come up",
@@ -69,13 +75,25 @@ impl Up {
             Some(stack) => self.deploy(&lab, &progress, stack).await?,
             None => Access::to(&lab),
         };
-        lab.detach()?;
-        print(&if self.json {
+        let told = if self.json {
             serde_json::to_string_pretty(&access)?
         } else {
             access.told()
-        });
+        };
+        if self.lives_in_this_process() {
+            print(&told);
+            progress.say("the lab is up as long as this command runs; Ctrl-C takes it down");
+            // The signal that ends the process takes the lab down.
+            return std::future::pending().await;
+        }
+        lab.detach()?;
+        print(&told);
         Ok(Verdict::Passed)
+    }
+
+    /// Whether a part of the lab ends with this process.
+    fn lives_in_this_process(&self) -> bool {
+        self.acme == Acme::Mock || matches!(self.volume, Volume::Lagging(_))
     }
 
     fn builder(&self) -> LabBuilder {
@@ -100,11 +118,6 @@ impl Up {
         progress: &Progress,
         stack: &Path,
     ) -> Result<Access, CouldNot> {
-        let Some(pebble) = lab.pebble() else {
-            return Err(
-                "--deploy: the stack gets a certificate, so --acme must not be none".into(),
-            );
-        };
         let options = SiteOptions {
             stack: stack.to_owned(),
             replicas: self.nodes.min(3),
@@ -116,24 +129,8 @@ impl Up {
         let what = "a first certificate is obtained, and every replica serves it";
         progress.step(what, site.serving()).await?;
         let root = lab.directory().join("root.pem");
-        std::fs::write(&root, pebble.roots().await?)?;
+        std::fs::write(&root, lab.acme().roots().await?)?;
         Ok(Access::to(lab).with_site(&domain, root.display().to_string()))
-    }
-}
-
-/// One that lags needs a process that carries changes from node to node.
-fn volume(text: &str) -> Result<Volume, String> {
-    match text.parse()? {
-        Volume::Lagging(_) => Err("it would lag only until this command ends".to_owned()),
-        lasting => Ok(lasting),
-    }
-}
-
-/// The mock ends with this process, which leaves the lab up.
-fn acme(text: &str) -> Result<Acme, String> {
-    match text.parse()? {
-        Acme::Mock => Err("a lab that is left up cannot have it".to_owned()),
-        acme => Ok(acme),
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the authority can be reached",
         found_by: Kind::Accepted,
     },
-    parameters: Parameters::default,
+    parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),
 };
 

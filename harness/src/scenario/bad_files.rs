@@ -16,7 +16,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the files are as they should be",
         found_by: Kind::Accepted,
     },
-    parameters: Parameters::default,
+    parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),
 };
 

@@ -29,7 +29,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         // What is lost while a node is away is no finding here; traffic is there
         // to be disturbed, and to be seen in the report.
         rate: 20,
-        ..Parameters::default()
+        ..Parameters::with_certbot()
     },
     play: |stage| Box::pin(play(stage)),
 };

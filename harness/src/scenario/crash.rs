@@ -7,7 +7,7 @@ use super::nothing_due::SIGNAL_JOB;
 use super::{Control, Kind, Parameters, Scenario, Stage, first_deploy};
 use crate::fault::{Fault, RunnerKilled};
 use crate::lab::wait::until;
-use crate::site::{Due, Engine, Serves, Site, SiteError, SiteOptions, Strategy};
+use crate::site::{Due, Serves, Site, SiteError, SiteOptions, Strategy};
 
 /// A step of the runner, and what leads it there.
 struct Step {
@@ -25,17 +25,30 @@ enum Way {
     FirstDeploy,
     /// The same, with the engine `acme`.
     Acme,
-    /// A certificate is due, and goes out by signal.
+    /// A certificate of certbot's is due, and goes out by signal.
     Renewal,
-    /// A certificate is due, and goes out by restart.
+    /// The same by restart.
     Restart,
-    /// A certificate is due, and goes out as secrets.
+    /// The same as secrets.
     Secret,
 }
 
 impl Way {
     fn is_first_deploy(self) -> bool {
         matches!(self, Self::FirstDeploy | Self::Acme)
+    }
+
+    fn parameters(self) -> Parameters {
+        let strategy = match self {
+            Self::FirstDeploy | Self::Acme | Self::Renewal => Strategy::Signal,
+            Self::Restart => Strategy::Restart,
+            Self::Secret => Strategy::Secret,
+        };
+        let own = match self {
+            Self::Acme => Parameters::default(),
+            _ => Parameters::with_certbot(),
+        };
+        Parameters { strategy, ..own }
     }
 }
 
@@ -82,7 +95,7 @@ pub(super) const fn at<const STEP: usize>() -> Scenario {
             wrong: "the runner is not started again",
             found_by: Kind::Stuck,
         },
-        parameters: Parameters::default,
+        parameters: || STEPS[STEP].way.parameters(),
         play: |stage| Box::pin(play(stage, &STEPS[STEP])),
     }
 }
@@ -128,15 +141,6 @@ impl<'stage, 'lab> Scene<'stage, 'lab> {
     /// A runner that stands still at the step, or will before long.
     async fn lead_to(stage: &'stage Stage<'lab>, step: &Step) -> Result<Self, SiteError> {
         let options = SiteOptions {
-            strategy: match step.way {
-                Way::Restart => Strategy::Restart,
-                Way::Secret => Strategy::Secret,
-                Way::FirstDeploy | Way::Acme | Way::Renewal => Strategy::Signal,
-            },
-            engine: match step.way {
-                Way::Acme => Engine::Acme,
-                _ => Engine::Certbot,
-            },
             restart_delay: "1s".to_owned(),
             ..stage.options()?
         };

@@ -180,9 +180,7 @@ async fn play(stage: &Stage<'_>, disturbance: &Disturbance) -> Result<(), SiteEr
     site.settle().await?;
     let (before, versions) = (site.seen().await?, site.versions()?);
     let traffic = stage.traffic(&site).await?;
-    let due = site.make_due()?;
     let (once, broken) = disturbed(stage, &site, disturbance).await?;
-    drop(due);
     if let Some(once) = once {
         said(stage, disturbance, &once);
     }
@@ -213,7 +211,7 @@ async fn disturbed(
     let fault = (disturbance.fault)();
     if disturbance.when == When::Before {
         let broken = fault.inject(stage.lab()).await?;
-        return Ok((Some(site.once(&[]).await?), broken));
+        return Ok((Some(site.renew(&[]).await?), broken));
     }
     let in_the_middle = async {
         let job = stage.lab().service(SIGNAL_JOB);
@@ -227,7 +225,7 @@ async fn disturbed(
         made.await?;
         fault.inject(stage.lab()).await
     };
-    let (once, broken) = tokio::join!(site.once(&[]), in_the_middle);
+    let (once, broken) = tokio::join!(site.renew(&[]), in_the_middle);
     Ok((once.ok(), broken?))
 }
 

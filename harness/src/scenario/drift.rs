@@ -20,19 +20,23 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the runner does not run, and so nobody mends it",
         found_by: Kind::Stale,
     },
-    parameters: Parameters::default,
+    parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),
 };
 
-/// The daemon looks once a minute; then a rollout.
+/// From one look to the next; by default it is a minute.
+const INTERVAL: &str = "ROLLOVER_CHECK_INTERVAL=10s";
+/// A look, then a rollout.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Longer than from one look to the next.
-const CONTROLS: Duration = Duration::from_secs(75);
+/// Longer than from one look to the next, and a rollout.
+const CONTROLS: Duration = Duration::from_secs(20);
 const TO_RELOAD: Duration = Duration::from_secs(30);
 const TO_STOP: Duration = Duration::from_secs(60);
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
+    site.runner().update(&["--env-add", INTERVAL]).await?;
+    site.settle().await?;
     let before = renewed(stage, &site).await?;
     let new = stage.one_certificate(&before).unwrap_or_default();
     if stage.is_control() {

@@ -2,6 +2,7 @@
 
 use crate::acme::Acme;
 use crate::lab::{Lab, LabError};
+use crate::site::Engine;
 use crate::volume::Volume;
 
 /// What kind of lab a scenario takes.
@@ -17,6 +18,9 @@ pub struct Shape {
     pub images: Vec<&'static str>,
     /// The ACME server.
     pub acme: Acme,
+    /// What obtains certificates there: each leaves files of another layout, and
+    /// what it makes of the other's is a story of its own.
+    pub engine: Engine,
 }
 
 /// A lab that is kept as long as the next scenario can use it too: bringing one

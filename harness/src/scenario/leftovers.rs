@@ -14,7 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the containers do not say that they are the runner's",
         found_by: Kind::LeftBehind,
     },
-    parameters: Parameters::default,
+    parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),
 };
 

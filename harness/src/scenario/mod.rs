@@ -7,6 +7,7 @@
 //! [`Labs`] keeps from one to the next.
 
 mod acme_down;
+mod acme_limited;
 mod bad_files;
 mod bad_labels;
 mod changed_stack;
@@ -36,6 +37,7 @@ mod servers;
 mod stage;
 mod state;
 mod stopped_rollout;
+mod taken_over;
 mod two_targets;
 mod volume_gluster;
 mod volume_lagging;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Shape;
 use crate::acme::Acme;
-use crate::site::{Load, Strategy};
+use crate::site::{Engine, Load, Strategy};
 use crate::volume::Volume;
 
 /// What a scenario is played with.
@@ -25,6 +25,10 @@ pub struct Parameters {
     pub volume: Volume,
     /// How certificates reach the replicas.
     pub strategy: Strategy,
+    /// The ACME server.
+    pub acme: Acme,
+    /// What obtains certificates.
+    pub engine: Engine,
     /// How many renewals in a row, where there is more than one.
     pub renewals: u32,
     /// How long a scenario without an end of its own goes on.
@@ -41,10 +45,13 @@ impl Default for Parameters {
             nodes: 3,
             managers: 1,
             replicas: 3,
-            rate: 100,
+            // In all lanes together 200 a second.
+            rate: 62,
             requests: 0,
             volume: Volume::default(),
             strategy: Strategy::Signal,
+            acme: Acme::default(),
+            engine: Engine::default(),
             renewals: 3,
             length: Duration::from_secs(60),
             images: Vec::new(),
@@ -54,6 +61,16 @@ impl Default for Parameters {
 }
 
 impl Parameters {
+    /// The default ones with certbot: where the daemon itself is to find a
+    /// certificate due, or certbot is the subject.
+    #[must_use]
+    pub(super) fn with_certbot() -> Self {
+        Self {
+            engine: Engine::Certbot,
+            ..Self::default()
+        }
+    }
+
     /// The lab that it takes.
     #[must_use]
     pub fn shape(&self) -> Shape {
@@ -62,7 +79,8 @@ impl Parameters {
             managers: self.managers,
             volume: self.volume.clone(),
             images: self.images.clone(),
-            acme: Acme::default(),
+            acme: self.acme,
+            engine: self.engine,
         }
     }
 
@@ -87,7 +105,8 @@ impl Parameters {
             ("requests", self.requests.to_string()),
             ("volume", self.volume.to_string()),
             ("strategy", self.strategy.label().to_owned()),
-            ("engine", "certbot".to_owned()),
+            ("acme", self.acme.to_string()),
+            ("engine", self.engine.name().to_owned()),
             ("renewals", self.renewals.to_string()),
             ("length", format!("{} s", self.length.as_secs())),
             ("seed", self.seed.to_string()),
@@ -109,6 +128,8 @@ pub struct Overrides {
     pub volume: Option<Volume>,
     /// See [`Parameters::strategy`].
     pub strategy: Option<Strategy>,
+    /// See [`Parameters::engine`].
+    pub engine: Option<Engine>,
     /// See [`Parameters::renewals`].
     pub renewals: Option<u32>,
     /// See [`Parameters::length`].
@@ -134,6 +155,8 @@ impl Overrides {
             requests: own.requests,
             volume: self.volume.clone().unwrap_or(own.volume),
             strategy: self.strategy.unwrap_or(own.strategy),
+            acme: own.acme,
+            engine: self.engine.unwrap_or(own.engine),
             renewals: self.renewals.unwrap_or(own.renewals),
             length: self.length.unwrap_or(own.length),
             images: own.images,

@@ -7,12 +7,14 @@ use crate::site::{Account, SiteError, SiteOptions};
 /// By `signal`, under traffic: every replica serves the new certificate, no
 /// request is lost, no task is replaced.
 pub(super) const SCENARIO: Scenario = of("renewal/signal", || Parameters {
+    rate: 100,
     requests: 10_000,
     ..Parameters::default()
 });
 
 /// The same with more of everything.
 pub(super) const LONG: Scenario = of("renewal/signal-long", || Parameters {
+    rate: 100,
     requests: 50_000,
     renewals: 10,
     ..Parameters::default()
@@ -21,7 +23,7 @@ pub(super) const LONG: Scenario = of("renewal/signal-long", || Parameters {
 const fn of(name: &'static str, parameters: fn() -> Parameters) -> Scenario {
     Scenario {
         name,
-        about: "A due certificate is renewed by signal under traffic, several times in a row: \
+        about: "A certificate is renewed by signal under traffic, several times in a row: \
             every replica serves the new one, no request is lost, no task is replaced.",
         control: Control {
             wrong: "nginx runs without keepalive_min_timeout, and resets requests that meet a \

@@ -3,10 +3,11 @@
 use std::pin::Pin;
 
 use super::{
-    Kind, Parameters, Stage, acme_down, bad_files, bad_labels, changed_stack, chaos, check_bad,
-    check_clean, check_held_back, crash, disturbed, drift, first_deploy, forced_rollout, leftovers,
-    nothing_due, renewal_restart, renewal_secret, renewal_signal, runners, schedule, servers,
-    state, stopped_rollout, two_targets, volume_gluster, volume_lagging, window,
+    Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
+    check_bad, check_clean, check_held_back, crash, disturbed, drift, first_deploy, forced_rollout,
+    leftovers, nothing_due, renewal_restart, renewal_secret, renewal_signal, runners, schedule,
+    servers, state, stopped_rollout, taken_over, two_targets, volume_gluster, volume_lagging,
+    window,
 };
 use crate::site::SiteError;
 
@@ -46,6 +47,7 @@ pub const ALL: &[Scenario] = &[
     renewal_signal::SCENARIO,
     forced_rollout::SCENARIO,
     acme_down::SCENARIO,
+    acme_limited::SCENARIO,
     crash::at::<9>(),  // certbot_started
     crash::at::<11>(), // issued
     leftovers::SCENARIO,
@@ -64,6 +66,7 @@ pub const ALL: &[Scenario] = &[
     disturbed::WILL_NOT_RELOAD,
     volume_lagging::SCENARIO,
     volume_gluster::SCENARIO,
+    taken_over::SCENARIO,
     runners::KILLED,
     state::SCENARIO,
 ];

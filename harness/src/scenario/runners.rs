@@ -21,7 +21,7 @@ pub(super) const KILLED: Scenario = Scenario {
         wrong: "there is no other runner",
         found_by: Kind::Stuck,
     },
-    parameters: Parameters::default,
+    parameters: Parameters::with_certbot,
     play: |stage| Box::pin(killed(stage)),
 };
 
@@ -34,7 +34,7 @@ pub(super) const PAUSED: Scenario = Scenario {
         wrong: "somebody has it renewed once more, by force",
         found_by: Kind::OrderedTwice,
     },
-    parameters: Parameters::default,
+    parameters: Parameters::with_certbot,
     play: |stage| Box::pin(paused(stage)),
 };
 
@@ -49,7 +49,7 @@ pub(super) const CUT_OFF: Scenario = Scenario {
     },
     parameters: || Parameters {
         managers: 3,
-        ..Parameters::default()
+        ..Parameters::with_certbot()
     },
     play: |stage| Box::pin(cut_off(stage)),
 };

@@ -14,7 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the schedule comes round once a year",
         found_by: Kind::Stuck,
     },
-    parameters: Parameters::default,
+    parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),
 };
 

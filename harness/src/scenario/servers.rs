@@ -41,10 +41,8 @@ async fn renewed(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
         let deaf = ["--label-add", "rollover.signal=CONT"];
         lab.service(Server::HTTPD.service).update(&deaf).await?;
     }
-    let due = site.make_due()?;
-    let once = site.once(&["--signal-timeout", "20s"]).await;
-    drop(due);
-    let report = once?.succeeded()?;
+    let once = site.renew(&["--signal-timeout", "20s"]).await?;
+    let report = once.succeeded()?;
     let done = report.rollouts.iter().filter(|it| it.outcome == "done");
     stage.check(done.count() == 3, Kind::Stale, || {
         format!("expected three services to be rolled out, found {report:?}")

@@ -78,6 +78,7 @@ impl<'lab> Stage<'lab> {
     pub fn options(&self) -> Result<SiteOptions, SiteError> {
         Ok(SiteOptions {
             strategy: self.parameters.strategy,
+            engine: self.parameters.engine,
             replicas: self.parameters.replicas,
             ..SiteOptions::find()?
         })

@@ -44,10 +44,7 @@ async fn one_broken(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError>
     let deaf = LabelChanged::of(HTTPD.service, "rollover.signal", "CONT");
     let broken = deaf.inject(stage.lab()).await?;
     let traffic = stage.traffic(site).await?;
-    let due = site.make_due()?;
-    let once = site.once(&[]).await;
-    drop(due);
-    let once = once?;
+    let once = site.renew(&[]).await?;
     let errors = once.errors().join("\n");
     let named = once.output.code == 1 && errors.contains(HTTPD.service);
     stage.check(named, Kind::Accepted, || {

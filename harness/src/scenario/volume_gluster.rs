@@ -51,14 +51,12 @@ async fn without_quorum(
     site: &Site<'_>,
     gluster: &Gluster,
 ) -> Result<(), SiteError> {
-    let due = site.make_due()?;
     let away = away(stage, 2);
     let step = stage.step("two of three copies are away");
     kill(gluster, &away).await?;
-    let once = site.once(&[]).await;
+    let once = site.renew(&[]).await;
     revive(gluster, &away).await?;
     drop(step);
-    drop(due);
     once?.succeeded().map(drop)
 }
 

@@ -26,7 +26,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
                 .at_once("webroot"),
         ),
         renewals: 1,
-        ..Parameters::default()
+        ..Parameters::with_certbot()
     },
     play: |stage| Box::pin(play(stage)),
 };

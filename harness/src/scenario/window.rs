@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the window is open all the time",
         found_by: Kind::Touched,
     },
-    parameters: Parameters::default,
+    parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),
 };
 

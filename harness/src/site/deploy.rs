@@ -67,11 +67,11 @@ impl Strategy {
 /// What obtains certificates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// certbot's image, in a container that runs once.
-    #[default]
-    Certbot,
     /// The runner itself.
+    #[default]
     Acme,
+    /// certbot's image, in a container that runs once.
+    Certbot,
 }
 
 impl Engine {
@@ -115,7 +115,7 @@ impl Default for SiteOptions {
             stack: PathBuf::from("stack.yml"),
             domain: "example.org".to_owned(),
             strategy: Strategy::Signal,
-            engine: Engine::Certbot,
+            engine: Engine::default(),
             replicas: 3,
             restart_delay: "30s".to_owned(),
             keepalive_min_timeout: "10s".to_owned(),
@@ -158,6 +158,8 @@ impl SiteOptions {
             ("LOADBALANCER_REPLICAS", self.replicas.to_string()),
             ("WEB_IMAGE", image("web")),
             ("PHP_IMAGE", image("php")),
+            // Each check starts a process, and many labs share few cores.
+            ("BACKEND_CHECK_INTERVAL", "5s".to_owned()),
             ("ROLLOVER_IMAGE", image("runner")),
             ("CERTBOT_IMAGE", image("certbot")),
             ("ACME_DIRECTORY", lab.acme().directory_url()),

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Site, SiteError};
+use super::{Engine, Once, Site, SiteError};
 use crate::volume::Files;
 
 /// certbot's own option for how long before the end of a certificate's life a
 /// lineage is due. Longer than any life: due now, and again after each renewal.
 const ALWAYS: &str = "renew_before_expiry = 36500 days\n";
 
-/// While this lives, `certbot renew` finds the site's certificate due.
+/// While this lives, `certbot renew` finds the site's certificate due, whoever
+/// runs it.
 #[derive(Debug)]
 pub struct Due {
     files: Files,
@@ -17,11 +18,33 @@ pub struct Due {
 }
 
 impl Site<'_> {
+    /// Renews the site's certificate by `rollover once` with more `arguments`, and
+    /// waits for its end, whatever that is.
+    ///
+    /// certbot finds it due by an option of its own. The engine `acme` goes by the
+    /// certificate's life and by what the authority suggests, so there it is
+    /// forced.
+    ///
+    /// # Errors
+    /// When it could not be run.
+    pub async fn renew(&self, arguments: &[&str]) -> Result<Once, SiteError> {
+        match self.options().engine {
+            Engine::Acme => {
+                let force = ["--force", &self.options().domain];
+                self.once(&[&force, arguments].concat()).await
+            }
+            Engine::Certbot => {
+                let _due = self.make_due()?;
+                self.once(arguments).await
+            }
+        }
+    }
+
     /// Makes the site's certificate due by an option of certbot's own in its
     /// lineage, the one that an operator would use for an earlier renewal.
     ///
     /// # Errors
-    /// When there is no lineage yet.
+    /// When there is no lineage of certbot's.
     pub fn make_due(&self) -> Result<Due, SiteError> {
         let file = format!("{}.conf", self.options().domain);
         let due = Due {

@@ -9,7 +9,6 @@ mod challenges;
 mod clients;
 mod http;
 mod jose;
-mod lab;
 mod script;
 mod seen;
 mod steps;

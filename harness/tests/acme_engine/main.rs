@@ -5,7 +5,6 @@
 
 mod account;
 mod broken;
-mod lab;
 mod orders;
 mod pebble;
 mod renewal_info;
