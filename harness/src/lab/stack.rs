@@ -41,9 +41,17 @@ pub(crate) async fn remove(nodes: &[Node], name: &str) -> Result<(), LabError> {
     let Some(manager) = nodes.first() else {
         return Ok(());
     };
-    let mut command = docker(manager);
-    command.args(["stack", "rm", name]);
-    run(command).await?;
+    wait::until(
+        format!("the stack {name} be removed"),
+        REMOVAL_DEADLINE,
+        async || match removed(manager, name).await {
+            // A job that belongs to the stack and ends by itself may be listed and
+            // then be gone; the command stops there, and leaves the rest.
+            Err(LabError::Command { output, .. }) if output.contains("not found") => Err(output),
+            other => Ok(other),
+        },
+    )
+    .await??;
     Ok(wait::until(
         format!("the stack {name} gone"),
         REMOVAL_DEADLINE,
@@ -60,6 +68,12 @@ pub(crate) async fn remove(nodes: &[Node], name: &str) -> Result<(), LabError> {
         },
     )
     .await?)
+}
+
+async fn removed(manager: &Node, name: &str) -> Result<(), LabError> {
+    let mut command = docker(manager);
+    command.args(["stack", "rm", name]);
+    run(command).await
 }
 
 /// What a node still has of the stack, in words.

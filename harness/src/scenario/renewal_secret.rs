@@ -24,8 +24,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     },
     parameters: || Parameters {
         strategy: Strategy::Secret,
-        // Four times each is replaced; two show as well that it is one by one.
-        replicas: 2,
         ..Parameters::default()
     },
     play: |stage| Box::pin(play(stage)),
