@@ -22,7 +22,6 @@ pub(crate) const LONG_KEY: &str = "rollover-512";
 pub(crate) const POOR_KEY: &str = "poor";
 
 /// A zone as a primary or a secondary server has it.
-#[derive(Clone)]
 pub(crate) struct Zone {
     name: &'static str,
     content: String,

@@ -64,7 +64,7 @@ async fn two_servers(network: &Network) -> (Bind, Bind) {
     let both = [PRIMARY, network.gateway()];
     let port = free_port(&both);
     let zone = Zone::primary(NAME, &both, "");
-    let primary = Bind::start(PRIMARY, port, &[zone.clone()]).await;
+    let primary = Bind::start(PRIMARY, port, std::slice::from_ref(&zone)).await;
     let secondary = Bind::start(both[1], port, &[zone.secondary(&primary)]).await;
     (primary, secondary)
 }

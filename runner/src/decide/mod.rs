@@ -16,6 +16,7 @@ mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use challenge::without_provider;
 pub(crate) use hold::Because;
 pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
@@ -55,7 +56,10 @@ pub(crate) fn decide(
             Step::Issue(_) if refused.is_some() => Step::Nothing(WhyNot::Problem),
             step => step,
         };
-        plan.problems.extend(refused.map(Problem::Label));
+        // It is said once of a service that has several.
+        let refused = refused.map(Problem::Label);
+        let refused = refused.filter(|it| !plan.problems.contains(it));
+        plan.problems.extend(refused);
         plan.problems.extend(own::problem(name, &step));
         plan.problems
             .extend(issue::problem(snapshot, name, certificate, memory, now));

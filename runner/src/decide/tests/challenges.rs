@@ -40,18 +40,13 @@ fn a_record_needs_no_replica_to_answer() {
 
 #[test]
 fn who_cannot_answer_it_says_so_and_orders_nothing() {
-    for by_dns in [ByDns::NoProvider, ByDns::LeftToCertbot] {
+    let said = |by_dns| {
         let (step, problems) = decided(&asking_for(Challenge::Dns01), by_dns);
         assert_eq!(step, Step::Nothing(WhyNot::Problem));
-        match by_dns {
-            ByDns::NoProvider => {
-                insta::assert_snapshot!(problems.join("\n"), @r#"service patch_loadbalancer: label rollover.challenge="dns-01": expected http-01, as no DNS provider is set; set one: --dns-provider / ROLLOVER_DNS_PROVIDER (docs/dns.md); everything else goes on"#)
-            }
-            _ => {
-                insta::assert_snapshot!(problems.join("\n"), @r#"service patch_loadbalancer: label rollover.challenge="dns-01": expected http-01, as the engine certbot obtains by nothing else; set --engine acme and a DNS provider (docs/dns.md), or make the lineage with certbot by hand, which is renewed; everything else goes on"#)
-            }
-        }
-    }
+        problems.join("\n")
+    };
+    insta::assert_snapshot!(said(ByDns::NoProvider), @r#"service patch_loadbalancer: label rollover.challenge="dns-01": expected http-01, as no DNS provider is set; set one: --dns-provider / ROLLOVER_DNS_PROVIDER (docs/dns.md); everything else goes on"#);
+    insta::assert_snapshot!(said(ByDns::LeftToCertbot), @r#"service patch_loadbalancer: label rollover.challenge="dns-01": expected http-01, as the engine certbot obtains by nothing else; set --engine acme and a DNS provider (docs/dns.md), or make the lineage with certbot by hand, which is renewed; everything else goes on"#);
 }
 
 /// What certbot obtained by a challenge of its own goes on as it was made.

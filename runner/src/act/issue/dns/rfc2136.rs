@@ -22,7 +22,7 @@ pub(super) struct Rfc2136 {
     /// A host and a port.
     server: String,
     pub(super) zone: Option<Name>,
-    key: Option<Key>,
+    key: Option<Box<Key>>,
 }
 
 impl Rfc2136 {
@@ -31,7 +31,10 @@ impl Rfc2136 {
         Ok(Self {
             server: settings.nameserver,
             zone,
-            key: settings.key.map(|key| key_of(&key)).transpose()?,
+            key: settings
+                .key
+                .map(|key| key_of(&key).map(Box::new))
+                .transpose()?,
         })
     }
 
@@ -70,7 +73,7 @@ impl Rfc2136 {
         &self,
         message: &mut AdditionalBuilder<Vec<u8>>,
         record: &Record,
-    ) -> Result<Option<ClientTransaction<Key>>, DnsError> {
+    ) -> Result<Option<ClientTransaction<Box<Key>>>, DnsError> {
         let Some(key) = self.key.clone() else {
             return Ok(None);
         };
@@ -117,7 +120,7 @@ impl Refusal<'_> {
     /// without a signature, for it makes nothing worse.
     fn verify(
         &self,
-        transaction: &ClientTransaction<Key>,
+        transaction: &ClientTransaction<Box<Key>>,
         answer: &mut Message<Vec<u8>>,
     ) -> Result<(), DnsError> {
         let rcode = answer.header().rcode();
