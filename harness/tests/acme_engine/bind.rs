@@ -11,7 +11,7 @@ use std::{
 use rollover_lab::lab::wait::until;
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The key that may change the zones that say so, and its secret.
 pub(crate) const KEY: &str = "rollover";
@@ -142,7 +142,7 @@ impl Bind {
 
     async fn wait_for(&mut self, zone: &str) {
         let ready = until(format!("named have {zone}"), PATIENCE, async || {
-            let found = self.dig(zone, "SOA");
+            let found = self.dig(zone, "SOA").await;
             if found.contains("admin") {
                 Ok(())
             } else {
@@ -156,34 +156,33 @@ impl Bind {
     }
 
     /// What it answers, without resolving further.
-    pub(crate) fn dig(&self, name: &str, kind: &str) -> String {
+    pub(crate) async fn dig(&self, name: &str, kind: &str) -> String {
         let SocketAddr::V4(address) = self.address else {
             unreachable!("it listens on IPv4")
         };
         let (at, port) = (format!("@{}", address.ip()), address.port().to_string());
-        let output = tool("dig")
-            .args([
-                &at,
-                "-p",
-                &port,
-                "+short",
-                "+norecurse",
-                "+time=1",
-                "+tries=1",
-            ])
-            .args([name, kind])
-            .output()
-            .expect("dig is installed: ci/bind");
+        let mut dig = tokio::process::Command::from(tool("dig"));
+        dig.args([
+            &at,
+            "-p",
+            &port,
+            "+short",
+            "+norecurse",
+            "+time=10",
+            "+tries=3",
+        ])
+        .args([name, kind]);
+        let output = dig.output().await.expect("dig is installed: ci/bind");
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The TXT records of that name.
-    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
-        let mut texts: Vec<String> = self
-            .dig(name, "TXT")
-            .lines()
-            .map(|line| line.trim_matches('"').to_owned())
-            .collect();
+    pub(crate) async fn texts(&self, name: &str) -> Vec<String> {
+        let found = self.dig(name, "TXT").await;
+        // What it says besides answers begins so.
+        assert!(!found.contains(";;"), "{found}");
+        let texts = found.lines().map(|line| line.trim_matches('"').to_owned());
+        let mut texts: Vec<String> = texts.collect();
         texts.sort();
         texts
     }

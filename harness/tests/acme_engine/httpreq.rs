@@ -34,7 +34,7 @@ fn engine(setting: &Setting, bind: &Bind, hook: &str, more: &[&str]) -> rollover
         "--dns-provider=httpreq".to_owned(),
         format!("--dns-resolver={}", bind.address),
         format!("--dns-port={}", bind.address.port()),
-        "--acme-timeout=1m".to_owned(),
+        "--acme-timeout=5m".to_owned(),
         format!("--httpreq-endpoint={hook}/dns/"),
         "--httpreq-user=lego".to_owned(),
         format!("--httpreq-password-file={}", password.display()),
@@ -102,7 +102,7 @@ async fn a_hook_writes_and_removes_the_records() {
         let engine = engine(&setting, &bind, &hook.uri(), &["--httpreq-mode", mode]);
         let obtained = engine.obtain_by_dns(&[WILDCARD, NAME]).await.unwrap();
         assert_eq!(obtained.version, version);
-        assert!(bind.texts(RECORD).is_empty());
+        assert!(bind.texts(RECORD).await.is_empty());
         let told = told(&hook).await;
         let calls: Vec<&str> = told.iter().map(|(call, _)| call.as_str()).collect();
         assert_eq!(calls, ["present", "present", "cleanup", "cleanup"]);
