@@ -61,8 +61,10 @@ fn record(body: &Value) -> (String, String) {
 async fn hook(bind: &Arc<Bind>) -> MockServer {
     let hook = MockServer::start().await;
     for (call, verb) in [("present", "add"), ("cleanup", "delete")] {
-        let bind = Arc::clone(bind);
+        // A hook outlives its test, in a pool; the server must not.
+        let bind = Arc::downgrade(bind);
         let answer = move |request: &Request| {
+            let bind = bind.upgrade().unwrap();
             let (name, value) = record(&request.body_json().unwrap());
             match bind.change(&format!("{verb} {name} 60 TXT {value}")) {
                 Ok(()) => ResponseTemplate::new(200),
