@@ -8,7 +8,7 @@ use crate::act::issue::Request;
 use crate::act::issue::acme::{Acme, AcmeError, AcmeErrorClass, RenewalWindow};
 use crate::config::Settings;
 use crate::decide::WhyIssue;
-use crate::model::{CertificateName, DomainName, KeyAlgorithm};
+use crate::model::{CertificateName, Challenge, DomainName, Ordering};
 use crate::observe::files;
 use crate::state::Fence;
 
@@ -52,8 +52,8 @@ impl Engine {
         })
     }
 
-    /// Obtains a certificate for these names, which is due, and publishes it;
-    /// `replicas` are asked first whether they would answer the challenge.
+    /// Obtains a certificate for these names, which is due, and publishes it; they are
+    /// proved by http-01, and `replicas` are asked first whether they would answer the challenge.
     ///
     /// # Errors
     /// As the engine's.
@@ -64,11 +64,36 @@ impl Engine {
         profile: Option<&str>,
         replicas: &[SocketAddr],
     ) -> Result<Obtained, AcmeError> {
+        let ordering = Ordering {
+            key: key.parse().map_err(|()| wrong(&"an unknown key"))?,
+            profile: profile.map(str::to_owned),
+            challenge: Challenge::Http01,
+        };
+        self.order(names, &ordering, replicas).await
+    }
+
+    /// The same; the names, which may be wildcards, are proved by dns-01.
+    ///
+    /// # Errors
+    /// As the engine's.
+    pub async fn obtain_by_dns(&self, names: &[&str]) -> Result<Obtained, AcmeError> {
+        let ordering = Ordering {
+            challenge: Challenge::Dns01,
+            ..Ordering::default()
+        };
+        self.order(names, &ordering, &[]).await
+    }
+
+    async fn order(
+        &self,
+        names: &[&str],
+        ordering: &Ordering,
+        replicas: &[SocketAddr],
+    ) -> Result<Obtained, AcmeError> {
         let domains = names.iter().map(|name| DomainName::parse(name));
         let domains: Vec<DomainName> = domains
             .collect::<Result<_, _>>()
             .map_err(|error| wrong(&error))?;
-        let key: KeyAlgorithm = key.parse().map_err(|()| wrong(&"an unknown key"))?;
         let first = domains.first().ok_or_else(|| wrong(&"no name"))?;
         let replicas = replicas
             .iter()
@@ -79,8 +104,9 @@ impl Engine {
             why: WhyIssue::Forced,
             published: None,
             replicas: replicas.collect(),
-            key,
-            profile,
+            key: ordering.key,
+            profile: ordering.profile.as_deref(),
+            challenge: ordering.challenge,
             // Nobody else is there.
             fence: &Fence::default(),
         };

@@ -2,6 +2,7 @@
 //! and a variable (`ROLLOVER_ACME_DIRECTORY`); defined here and nowhere else.
 
 mod acme;
+mod dns;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,10 +10,15 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::act::step::HoldAt;
+use crate::decide::ByDns;
 use crate::decide::renewal::Digest;
 use crate::model::{Schedule, ScheduleError, parse_duration};
 
 pub(crate) use acme::{AcmeSettings, AnswerBy};
+pub(crate) use dns::{
+    DnsProvider, DnsSettingError, DnsSettings, Httpreq, HttpreqMode, ProviderSettings, Rfc2136,
+    TsigAlgorithm, TsigKey,
+};
 
 /// The webroot for challenges, below the certificate root: one volume to
 /// mount, and every replica sees the answer as soon as it sees certificates.
@@ -109,6 +115,9 @@ pub(crate) struct Settings {
 
     #[command(flatten)]
     pub(crate) acme: AcmeSettings,
+
+    #[command(flatten)]
+    pub(crate) dns: DnsSettings,
 
     /// The Docker engine of a manager: unix:///path/to/socket or tcp://host:port
     #[arg(
@@ -208,6 +217,8 @@ pub(crate) enum SettingError {
         file = file.display()
     )]
     ExternalKey { file: PathBuf, why: String },
+    #[error(transparent)]
+    Dns(#[from] DnsSettingError),
 }
 
 impl Settings {
@@ -220,11 +231,21 @@ impl Settings {
         }
     }
 
+    /// What becomes of a certificate that asks for the challenge dns-01.
+    pub(crate) fn by_dns(&self) -> ByDns {
+        match (self.engine, self.dns.provider) {
+            (Engine::Certbot, _) => ByDns::LeftToCertbot,
+            (Engine::Acme, DnsProvider::None) => ByDns::NoProvider,
+            (Engine::Acme, _) => ByDns::Answered,
+        }
+    }
+
     /// Checks what can be checked before anything is started.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         self.schedule()?;
         self.acme_ca_file()?;
         self.acme.check()?;
+        self.dns.check()?;
         if !self.acme_directory.starts_with("https://") {
             return Err(SettingError::AcmeDirectory(self.acme_directory.clone()));
         }

@@ -17,7 +17,7 @@ use crate::daemon::{Teller, Work};
 use crate::decide::renewal::{AriAnswer, AriFailure, Digest, Failure, FailureClass, Order};
 use crate::decide::{Attempted, CertificateStep, Memory, Step, WhyIssue};
 use crate::docker::Manager;
-use crate::model::{CertificateName, Fingerprint, Leaf, Ordering, Published};
+use crate::model::{CertificateName, Challenge, Fingerprint, Leaf, Published};
 use crate::observe::own::Own;
 use crate::observe::{Snapshot, TargetView, files};
 use crate::report::CertificateResult;
@@ -117,15 +117,19 @@ impl Obtaining<'_> {
         let _at_work = self.teller.begins(Work::Obtaining(step.name.clone()));
         let view = snapshot.certificates.get(&step.name);
         let before = view.and_then(|view| view.published.leaf());
-        let ordering = ordering_of(snapshot, &step.name);
+        let ordering = snapshot.ordering(&step.name);
         let request = Request {
             name: &step.name,
             domains: &step.domains,
             why,
             published: before.map(|leaf| leaf.fingerprint),
-            replicas: issue::listening(answering(snapshot, &step.name)).await,
+            replicas: match ordering.challenge {
+                Challenge::Http01 => issue::listening(answering(snapshot, &step.name)).await,
+                Challenge::Dns01 => Vec::new(),
+            },
             key: ordering.key,
             profile: ordering.profile.as_deref(),
+            challenge: ordering.challenge,
             fence: &self.manager.fence,
         };
         self.manager.fence.pass().await;
@@ -249,7 +253,10 @@ fn failure(error: &IssueError, at: Timestamp) -> Failure {
             | AcmeErrorClass::AlreadyReplaced
             | AcmeErrorClass::Refused => FailureClass::Refused,
             AcmeErrorClass::Network => FailureClass::Unreachable,
-            AcmeErrorClass::Local => FailureClass::Local,
+            AcmeErrorClass::DnsRefused
+            | AcmeErrorClass::DnsUnavailable
+            | AcmeErrorClass::DnsNotSeen
+            | AcmeErrorClass::Local => FailureClass::Local,
         },
         retry_after: error.retry_after().map(|until| from(at, until)),
     }
@@ -265,14 +272,6 @@ fn unanswered(error: &AcmeError, at: Timestamp) -> AriFailure {
         }
         _ => AriFailure::LongTerm,
     }
-}
-
-/// How the certificate is to be ordered: as the first target says that wants it.
-fn ordering_of(snapshot: &Snapshot, name: &CertificateName) -> Ordering {
-    let targets = snapshot.targets.iter();
-    let mut specs = targets.flat_map(|view| &view.target.certificates);
-    let spec = specs.find(|spec| spec.name == *name);
-    spec.map(|spec| spec.ordering.clone()).unwrap_or_default()
 }
 
 /// The replicas of each target that serve the certificate's name, and so may be asked

@@ -246,6 +246,7 @@ impl Runner {
             schedule: &self.schedule,
             forced,
             policy: own.map_or(Policy::Engine, Policy::Own),
+            by_dns: self.settings.by_dns(),
         }
     }
 

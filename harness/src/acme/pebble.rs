@@ -47,6 +47,9 @@ pub struct PebbleOptions {
     pub refused_nonces: u8,
     /// How many further chains it offers for each certificate.
     pub alternate_roots: u8,
+    /// The DNS server that it asks; by default it is the challenge test server, to
+    /// which [`Pebble::set_addresses`] speaks.
+    pub dns_server: Option<SocketAddr>,
 }
 
 impl Default for PebbleOptions {
@@ -57,6 +60,7 @@ impl Default for PebbleOptions {
             external_accounts: BTreeMap::new(),
             refused_nonces: 0,
             alternate_roots: 0,
+            dns_server: None,
         }
     }
 }
@@ -330,6 +334,8 @@ fn server(network: &LabNetwork, options: &PebbleOptions) -> Recipe {
              sleep 0.1
          done"
     );
+    let usual = SocketAddr::from((network.challenge_server(), DNS_PORT));
+    let dns_server = options.dns_server.unwrap_or(usual);
     Recipe::new(SERVER, "pebble", network.acme())
         .command([
             "sh".to_owned(),
@@ -340,7 +346,7 @@ fn server(network: &LabNetwork, options: &PebbleOptions) -> Recipe {
             "-config".to_owned(),
             format!("{FILES_IN_CONTAINER}/config.json"),
             "-dnsserver".to_owned(),
-            format!("{}:{DNS_PORT}", network.challenge_server()),
+            dns_server.to_string(),
         ])
         // It would sleep up to 15 s before each validation.
         .environment("PEBBLE_VA_NOSLEEP", "1")

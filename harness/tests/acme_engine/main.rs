@@ -4,8 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod account;
+mod bind;
 mod broken;
+mod httpreq;
 mod orders;
 mod pebble;
 mod renewal_info;
+mod rfc2136;
 mod setting;

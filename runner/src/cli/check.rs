@@ -7,6 +7,7 @@ use super::start::start;
 use super::{Exit, complain, print};
 use crate::act::look::look;
 use crate::config::Settings;
+use crate::decide::without_provider;
 use crate::observe::candidates;
 use crate::observe::swarm::SwarmError;
 use crate::preflight::{self, Checked, Severity};
@@ -62,6 +63,9 @@ async fn check(runner: &Runner) -> Result<Findings, SwarmError> {
     let (mut services, mut not_looked_into) = (Vec::new(), Vec::new());
     for mut candidate in candidates(manager, own).await? {
         if let Some(target) = &candidate.target {
+            let refused = without_provider(target, runner.settings.by_dns());
+            let refused = refused.map(|error| error.to_string());
+            candidate.facts.label_errors.extend(refused);
             match look(manager, &runner.settings, own, target).await {
                 Ok(looked) => candidate.facts.look_inside(looked.inside, looked.missed),
                 Err(error) => not_looked_into.push(format!("{}: {error}", target.name)),

@@ -235,7 +235,7 @@ fn variables() -> BTreeSet<String> {
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_ascii_uppercase() || c == '_'))
+    text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
 }
 
 fn is_ours(word: &str) -> bool {

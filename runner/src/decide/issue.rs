@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Memory;
 use super::memory::Attempted;
 use super::plan::{Occasion, Problem, Step, WhyIssue, WhyNot};
-use crate::model::{CertificateName, Leaf, Published};
+use crate::model::{CertificateName, Challenge, Leaf, Published};
 use crate::observe::{CertificateView, ReplicaView, Snapshot, TargetView};
 
 /// How long after a change of a service its replicas may be expected to be
@@ -149,13 +149,16 @@ fn served<'a>(
     })
 }
 
-/// Whether a challenge can be answered: some replica serves, and none that is
-/// wanted is still on its way, because the authority may ask any of them.
+/// Whether a challenge can be answered: by a record, or some replica serves and none
+/// that is wanted is still on its way, because the authority may ask any of them.
 pub(super) fn someone_can_answer(
     snapshot: &Snapshot,
     name: &CertificateName,
     now: Timestamp,
 ) -> bool {
+    if snapshot.ordering(name).challenge == Challenge::Dns01 {
+        return true;
+    }
     let serving = served(snapshot, name).count() as u64;
     let wanted: u64 = targets_of(snapshot, name)
         .map(|view| view.target.desired.unwrap_or(view.replicas.len() as u64))

@@ -1,6 +1,7 @@
 //! Deciding: from what was seen, what is remembered and the time, what to do
 //! and why. Pure: no clock, no IO, no async, no type of Docker's.
 
+mod challenge;
 mod hold;
 mod issue;
 mod kept;
@@ -15,14 +16,14 @@ mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use challenge::without_provider;
 pub(crate) use hold::Because;
 pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
-#[cfg(test)]
 use plan::WhyNot;
 pub(crate) use plan::{
-    CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep, SecretsStep,
-    Step, WhyIssue,
+    ByDns, CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep,
+    SecretsStep, Step, WhyIssue,
 };
 pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
@@ -50,6 +51,15 @@ pub(crate) fn decide(
                 (step, None)
             }
         };
+        let refused = challenge::refused(snapshot, name, occasion.by_dns, &step);
+        let step = match step {
+            Step::Issue(_) if refused.is_some() => Step::Nothing(WhyNot::Problem),
+            step => step,
+        };
+        // It is said once of a service that has several.
+        let refused = refused.map(Problem::Label);
+        let refused = refused.filter(|it| !plan.problems.contains(it));
+        plan.problems.extend(refused);
         plan.problems.extend(own::problem(name, &step));
         plan.problems
             .extend(issue::problem(snapshot, name, certificate, memory, now));

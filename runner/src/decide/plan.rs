@@ -22,6 +22,18 @@ pub(crate) struct Occasion<'a> {
     /// Certificates that a person wants renewed now, due or not.
     pub(crate) forced: &'a [CertificateName],
     pub(crate) policy: Policy,
+    pub(crate) by_dns: ByDns,
+}
+
+/// What becomes of a certificate that asks for the challenge dns-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByDns {
+    /// It is answered, by the provider that is set.
+    Answered,
+    /// Nothing, as no provider is set.
+    NoProvider,
+    /// certbot renews it as its lineage has it; of itself it obtains by http-01 only.
+    LeftToCertbot,
 }
 
 /// Who decides whether a certificate is due.

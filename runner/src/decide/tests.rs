@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
+mod challenges;
 mod own;
 mod standings;
 mod windows;
@@ -129,6 +130,7 @@ fn decided(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> 
         schedule: &schedule,
         forced,
         policy: Policy::Engine,
+        by_dns: ByDns::Answered,
     };
     decide(snapshot, memory, &occasion, now())
 }

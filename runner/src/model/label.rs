@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use super::{
-    CertificateName, CertificateSpec, DomainName, KeyAlgorithm, Ordering, Pace, ProbePort,
-    PublicAddress, Strategy, Tell, Window, parse_duration,
+    CertificateName, CertificateSpec, Challenge, DomainName, KeyAlgorithm, Ordering, Pace,
+    ProbePort, PublicAddress, Strategy, Tell, Window, parse_duration,
 };
 
 /// A label that does not parse. It takes its own certificate or service out;
@@ -35,6 +35,7 @@ pub(crate) struct Labels {
 
 const ENABLE: &str = "rollover.enable";
 const DOMAINS: &str = "rollover.domains";
+pub(crate) const CHALLENGE: &str = "rollover.challenge";
 /// Where swarm mounts secrets, unless a reference says otherwise.
 const SECRETS: &str = "/run/secrets";
 /// Every label that has a meaning now, for telling a slip of the pen.
@@ -48,6 +49,7 @@ const KNOWN: &[&str] = &[
     "rollover.path",
     "rollover.key",
     "rollover.profile",
+    CHALLENGE,
     "rollover.probe",
     "rollover.public",
     "rollover.window",
@@ -286,6 +288,18 @@ impl Reader<'_> {
                 }
             }
         }
+        let ordering = self.ordering()?;
+        let mut wildcards = domains.iter().filter(|domain| domain.is_wildcard());
+        if let (Challenge::Http01, Some(wildcard)) = (ordering.challenge, wildcards.next()) {
+            let expected = format!(
+                "names that {} can prove, and an authority gives {wildcard} by {} only; set \
+                 {CHALLENGE}={1} (docs/dns.md), or list each host",
+                Challenge::Http01,
+                Challenge::Dns01
+            );
+            self.wrong(label, value, &expected);
+            return None;
+        }
         let name = CertificateName::of(domains.first()?);
         let directory = if self.is_by_secret() {
             SECRETS
@@ -303,7 +317,7 @@ impl Reader<'_> {
             name,
             domains,
             path,
-            ordering: self.ordering()?,
+            ordering,
         })
     }
 
@@ -315,7 +329,14 @@ impl Reader<'_> {
             |value| value.parse::<KeyAlgorithm>().ok(),
         );
         let profile = self.given("rollover.profile");
-        Some(Ordering { key: key?, profile })
+        let challenge = self.parse(CHALLENGE, "http-01", "http-01 or dns-01", |value| {
+            value.parse::<Challenge>().ok()
+        });
+        Some(Ordering {
+            key: key?,
+            profile,
+            challenge: challenge?,
+        })
     }
 
     fn parse<T>(
@@ -504,6 +525,31 @@ mod tests {
     }
 
     #[test]
+    fn a_wildcard_is_proved_by_dns_01_only() {
+        let wanting = |more: &[(&str, &str)]| {
+            let own = [
+                ("rollover.enable", "true"),
+                ("rollover.domains", "*.example.org,example.org"),
+            ];
+            parse(&[&own, more].concat())
+        };
+        let (parsed, errors) = wanting(&[("rollover.challenge", "dns-01")]);
+        let certificate = parsed.unwrap().certificates.remove(0);
+        assert_eq!(errors, [""; 0]);
+        assert_eq!(certificate.ordering.challenge, Challenge::Dns01);
+        assert_eq!(certificate.name.as_str(), "example.org");
+        let path = "/etc/letsencrypt/live/example.org/fullchain.pem";
+        assert_eq!(certificate.path, PathBuf::from(path));
+
+        let (parsed, errors) = wanting(&[]);
+        assert!(parsed.is_none());
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.domains="*.example.org,example.org": expected names that http-01 can prove, and an authority gives *.example.org by dns-01 only; set rollover.challenge=dns-01 (docs/dns.md), or list each host; everything else goes on"#);
+        let (parsed, errors) = wanting(&[("rollover.challenge", "dns")]);
+        assert!(parsed.is_none());
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.challenge="dns": expected http-01 or dns-01; everything else goes on"#);
+    }
+
+    #[test]
     fn a_wrong_list_takes_its_own_certificate_out_and_no_other() {
         let (parsed, errors) = parse(&[
             ("rollover.enable", "true"),
@@ -531,7 +577,7 @@ mod tests {
         ]);
         assert!(parsed.is_none());
         insta::assert_snapshot!(errors.join("\n"), @r#"
-        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.exec, rollover.test, rollover.path, rollover.key, rollover.profile, rollover.probe, rollover.public, rollover.window, rollover.delay, rollover.parallelism; everything else goes on
+        service web: label rollover.domain="example.org": expected one of the labels rollover.enable, rollover.domains, rollover.strategy, rollover.signal, rollover.exec, rollover.test, rollover.path, rollover.key, rollover.profile, rollover.challenge, rollover.probe, rollover.public, rollover.window, rollover.delay, rollover.parallelism; everything else goes on
         service web: label rollover.path="live/fullchain.pem": expected the absolute path of the chain inside the replica; everything else goes on
         service web: label rollover.probe="https": expected a TCP port, such as 443, and perhaps /h2 or /proxy after it; everything else goes on
         service web: label rollover.public="www.example.org": expected a host and a port, such as www.example.org:443; everything else goes on

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod chain;
+mod challenge;
 mod fingerprint;
 mod key_algorithm;
 mod label;
@@ -22,9 +23,10 @@ pub(crate) use certificate::{PLACEHOLDER_ORGANISATION, leaf_of};
 #[cfg(test)]
 pub(crate) use chain::tests::signed_chain;
 pub(crate) use chain::{Chain, ChainFlaw, KeyKind};
+pub(crate) use challenge::Challenge;
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use key_algorithm::KeyAlgorithm;
-pub(crate) use label::{LabelError, parse_target};
+pub(crate) use label::{CHALLENGE as CHALLENGE_LABEL, LabelError, parse_target};
 pub(crate) use name::{CertificateName, DomainName};
 pub(crate) use probe::{ProbePort, PublicAddress};
 pub(crate) use replica::{NoJobs, Reach, Replica, Serving};

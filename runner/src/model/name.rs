@@ -57,6 +57,11 @@ impl DomainName {
         &self.0
     }
 
+    /// Whether it stands for every name that has one part more.
+    pub(crate) fn is_wildcard(&self) -> bool {
+        self.0.starts_with("*.")
+    }
+
     /// A concrete name to ask a server for: a wildcard needs one.
     pub(crate) fn server_name(&self) -> String {
         self.0.replacen('*', "wildcard-probe", 1)

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CertificateName, DomainName, KeyAlgorithm, ProbePort, PublicAddress, SecretReference, Update,
-    Window,
+    CertificateName, Challenge, DomainName, KeyAlgorithm, ProbePort, PublicAddress,
+    SecretReference, Update, Window,
 };
 
 /// A service that carries the label `rollover.enable=true`, its labels parsed.
@@ -54,7 +54,7 @@ pub(crate) struct CertificateSpec {
     pub(crate) domains: Vec<DomainName>,
     /// Where the replica sees the chain; the key stands beside it.
     pub(crate) path: PathBuf,
-    /// What the engine acme asks for besides the names.
+    /// What it is ordered with besides the names.
     pub(crate) ordering: Ordering,
 }
 
@@ -65,6 +65,8 @@ pub(crate) struct Ordering {
     pub(crate) key: KeyAlgorithm,
     /// A profile that the authority knows; its own choice without.
     pub(crate) profile: Option<String>,
+    /// By what the authority is shown that the names are ours.
+    pub(crate) challenge: Challenge,
 }
 
 /// How a published certificate reaches the replicas.

@@ -13,8 +13,8 @@ use super::secrets::own_secrets;
 use super::swarm::{self, SwarmError};
 use crate::docker::Manager;
 use crate::model::{
-    CertificateName, CertificateSpec, DomainName, KeyKind, LabelError, Published, Replica, Serving,
-    Strategy, Target, Version, mounted,
+    CertificateName, CertificateSpec, DomainName, KeyKind, LabelError, Ordering, Published,
+    Replica, Serving, Strategy, Target, Version, mounted,
 };
 
 /// The kind of key that each certificate is published with: what a server that
@@ -29,6 +29,16 @@ pub(crate) struct Snapshot {
     pub(crate) targets: Vec<TargetView>,
     /// Labels that could not be understood.
     pub(crate) labels: Vec<LabelError>,
+}
+
+impl Snapshot {
+    /// How the certificate is to be ordered: as the first target says that wants it.
+    pub(crate) fn ordering(&self, name: &CertificateName) -> Ordering {
+        let targets = self.targets.iter();
+        let mut specs = targets.flat_map(|view| &view.target.certificates);
+        let spec = specs.find(|spec| spec.name == *name);
+        spec.map(|spec| spec.ordering.clone()).unwrap_or_default()
+    }
 }
 
 /// A certificate as it is wanted and as it is published.

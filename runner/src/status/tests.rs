@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::decide::tests::{all, leaf, name, now, world};
-use crate::decide::{Memory, Occasion, Policy, decide};
+use crate::decide::{ByDns, Memory, Occasion, Policy, decide};
 use crate::model::{Schedule, Serving, Window};
 
 fn schedule() -> Schedule {
@@ -26,6 +26,7 @@ fn status(snapshot: &Snapshot, told: Result<&Told, String>) -> Status {
         schedule: &schedule(),
         forced: &[],
         policy: Policy::Engine,
+        by_dns: ByDns::Answered,
     };
     let plan = decide(snapshot, &memory.unwrap_or_default(), &occasion, now());
     Facts {
@@ -148,6 +149,7 @@ fn a_rollout_that_failed_is_told_with_its_retry_and_its_reason() {
             schedule: &schedule(),
             forced: &[],
             policy: Policy::Engine,
+            by_dns: ByDns::Answered,
         },
         now(),
     );

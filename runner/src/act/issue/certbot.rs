@@ -401,6 +401,7 @@ mod tests {
             replicas: Vec::new(),
             key: KeyAlgorithm::default(),
             profile: None,
+            challenge: Default::default(),
             fence: &Fence::default(),
         };
         let given = [&["rollover"], given].concat();

@@ -3,6 +3,7 @@
 pub(crate) mod acme;
 mod certbot;
 mod challenge;
+mod dns;
 mod placeholder;
 
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use crate::config::{Engine, Settings};
 use crate::decide::WhyIssue;
 use crate::docker::Manager;
 use crate::model::{
-    CertificateName, DomainName, Fingerprint, KeyAlgorithm, Leaf, PairError, Published,
+    CertificateName, Challenge, DomainName, Fingerprint, KeyAlgorithm, Leaf, PairError, Published,
 };
 use crate::observe::files;
 use crate::observe::own::Own;
@@ -31,10 +32,11 @@ pub(crate) struct Request<'a> {
     pub(crate) published: Option<Fingerprint>,
     /// Where replicas that must answer the challenge listen for it.
     pub(crate) replicas: Vec<(String, SocketAddr)>,
-    /// What its key is to be, and by which profile it is to be issued: the
-    /// engine acme asks for them.
+    /// What its key is to be, by which profile it is to be issued, and by what its
+    /// names are proved: the engine acme asks for them.
     pub(crate) key: KeyAlgorithm,
     pub(crate) profile: Option<&'a str>,
+    pub(crate) challenge: Challenge,
     /// What is passed before each step that another runner must not take as well.
     pub(crate) fence: &'a Fence,
 }

@@ -13,6 +13,7 @@ fn decided_by_own(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateNam
         schedule: &schedule,
         forced,
         policy: Policy::Own(authority()),
+        by_dns: ByDns::Answered,
     };
     decide(snapshot, memory, &occasion, now())
 }
@@ -184,6 +185,7 @@ fn the_authority_is_asked_for_its_window_and_its_answer_counts() {
         schedule: &schedule,
         forced: &[],
         policy: Policy::Own(authority()),
+        by_dns: ByDns::Answered,
     };
     let questions = |memory: &Memory| ari_questions(&snapshot, memory, &occasion, now());
     let asked = questions(&memory);

@@ -245,7 +245,7 @@ fn roots_of(file: &Path) -> Result<RootCertStore, RootsError> {
     Ok(roots)
 }
 
-fn roots_of_the_system() -> Result<RootCertStore, RootsError> {
+pub(in crate::act::issue) fn roots_of_the_system() -> Result<RootCertStore, RootsError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);

@@ -7,6 +7,8 @@ use instant_acme::{Error, Identifier, Problem};
 use jiff::Timestamp;
 
 use super::client::{Heard, TransportError};
+use crate::act::issue::dns::{DnsError, DnsErrorClass};
+use crate::model::Challenge;
 
 /// What kind of failure it was, as far as it matters to when to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,13 @@ pub enum AcmeErrorClass {
     Network,
     /// What it answered cannot be used.
     Malformed,
+    /// Who keeps the zone of a name refused the record of a challenge: until a
+    /// person mends a setting.
+    DnsRefused,
+    /// A DNS server or the provider did not answer, or could not do it now.
+    DnsUnavailable,
+    /// The record was written, and not every server of its zone showed it in time.
+    DnsNotSeen,
     /// It was the runner that failed: its files, its own listener.
     Local,
 }
@@ -73,6 +82,8 @@ struct Parts {
     doing: String,
     found: Found,
     retry_after: Option<Timestamp>,
+    /// By which challenge the names are proved.
+    challenge: Challenge,
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +127,7 @@ impl AcmeError {
             doing: doing.into(),
             found: Found::Else(found.into()),
             retry_after: None,
+            challenge: Challenge::default(),
         }))
     }
 
@@ -140,7 +152,25 @@ impl AcmeError {
             doing: doing.into(),
             found,
             retry_after: heard.retry_after,
+            challenge: Challenge::default(),
         }))
+    }
+
+    /// What kept the record of a challenge from being seen.
+    pub(super) fn of_dns(doing: impl Into<String>, error: &DnsError) -> Self {
+        let class = match error.class() {
+            DnsErrorClass::Refused => AcmeErrorClass::DnsRefused,
+            DnsErrorClass::Unavailable => AcmeErrorClass::DnsUnavailable,
+            DnsErrorClass::NotSeen => AcmeErrorClass::DnsNotSeen,
+            DnsErrorClass::Local => AcmeErrorClass::Local,
+        };
+        Self::new(class, doing, error.to_string())
+    }
+
+    /// The same, with the challenge by which names are proved.
+    pub(super) fn by(mut self, challenge: Challenge) -> Self {
+        self.0.challenge = challenge;
+        self
     }
 
     /// The same, with what was heard of when to ask again.
@@ -170,6 +200,7 @@ impl AcmeError {
             doing: doing.into(),
             found: Found::Problem(problem),
             retry_after: None,
+            challenge: Challenge::default(),
         }))
     }
 }
@@ -252,7 +283,7 @@ fn name_of(identifier: &Identifier) -> String {
 }
 
 /// An error with all its causes, once each.
-pub(super) fn with_causes(error: &dyn StdError) -> String {
+pub(in crate::act::issue) fn with_causes(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -274,6 +305,7 @@ impl fmt::Display for AcmeError {
             doing,
             found,
             retry_after,
+            challenge,
         } = self.0.as_ref();
         write!(f, "{doing}: ")?;
         match found {
@@ -283,7 +315,7 @@ impl fmt::Display for AcmeError {
         if let Some(at) = retry_after {
             write!(f, "; not to be asked again before {at}")?;
         }
-        match class.advice() {
+        match class.advice(*challenge) {
             "" => Ok(()),
             advice => write!(f, "; {advice}"),
         }
@@ -306,9 +338,13 @@ impl fmt::Display for AcmeProblem {
 
 impl AcmeErrorClass {
     /// What a person can do about it; nothing where waiting is all.
-    fn advice(self) -> &'static str {
+    fn advice(self, challenge: Challenge) -> &'static str {
         match self {
             Self::RateLimited => "waiting is all that helps",
+            Self::ValidationFailed if challenge == Challenge::Dns01 => {
+                "do the servers that the authority is led to from outside show the record, and does \
+                 it take DNSSEC and CAA of the zone for good?"
+            }
             Self::ValidationFailed => {
                 "does the name lead to this swarm, and does port 80 from outside reach the load \
                  balancer?"
@@ -324,7 +360,14 @@ impl AcmeErrorClass {
                 "is --acme-directory right, can the runner reach it, and does it trust its \
                  certificate (--acme-ca-file)?"
             }
-            Self::Unavailable
+            Self::DnsUnavailable => "it is tried again; docs/dns.md says what has to be reached",
+            Self::DnsNotSeen => {
+                "does that server get changes from the primary (notify, transfer), and can the \
+                 runner reach it on port 53?"
+            }
+            // What to do depends on who refused, and is said there.
+            Self::DnsRefused
+            | Self::Unavailable
             | Self::BadNonce
             | Self::AlreadyReplaced
             | Self::Refused

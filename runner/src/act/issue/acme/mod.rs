@@ -1,11 +1,12 @@
 //! The engine that speaks ACME itself (RFC 8555), by the library instant-acme.
 //!
 //! Here is one attempt; when to make it is decided elsewhere. `order` is the way
-//! from names to a chain, `pending` what survives a crash on it, `answer` the
-//! challenge; `client` is the way to the authority and `error` what it says.
+//! from names to a chain, `pending` what survives a crash on it, `authorize` the
+//! proof that the names are ours, `answer` the challenge http-01; `client` is the way to the authority and `error` what it says.
 
 mod account;
 mod answer;
+mod authorize;
 mod chain;
 mod client;
 mod error;
@@ -24,13 +25,17 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Request;
+use super::dns::Solver;
 use crate::act::publish::{Content, PublishError, Publisher, Version};
 use crate::act::step::{About, NamedStep};
 use crate::config::{AnswerBy, Settings};
-use crate::model::CertificateName;
+use crate::model::{CertificateName, Challenge};
 use crate::observe::files;
 use answer::{Answers, Responder};
+use authorize::Way;
 use client::Client;
+pub(super) use client::roots_of_the_system;
+pub(super) use error::with_causes;
 pub use error::{AcmeError, AcmeErrorClass, AcmeProblem, AcmeSubproblem};
 use order::Session;
 use pending::Place;
@@ -114,7 +119,7 @@ impl Acme {
             request,
             client: &client,
             account: &account,
-            answers: self.answers(settings).await.map_err(early)?,
+            way: self.way(settings, request.challenge).await.map_err(early)?,
             replaces: replaced(&settings.certificate_root, request.name),
             place: place(),
             deadline,
@@ -147,6 +152,18 @@ impl Acme {
     async fn forget(&self, settings: &Settings, account: &str) -> Result<(), AcmeError> {
         let _alone = self.account.lock().await;
         account::set_aside(settings, account)
+    }
+
+    /// How challenges are answered; known before anything is ordered.
+    async fn way(&self, settings: &Settings, challenge: Challenge) -> Result<Way, AcmeError> {
+        match challenge {
+            Challenge::Http01 => self.answers(settings).await.map(Way::File),
+            Challenge::Dns01 => {
+                let solver = Solver::new(&settings.dns);
+                let solver = solver.map_err(|error| AcmeError::of_dns("prepare dns-01", &error));
+                solver.map(Way::Record)
+            }
+        }
     }
 
     async fn answers(&self, settings: &Settings) -> Result<Answers, AcmeError> {

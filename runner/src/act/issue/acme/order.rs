@@ -1,24 +1,21 @@
 //! One order, from its names to its chain.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier,
-    NewOrder, Order, OrderStatus,
+    Account, CertificateIdentifier, Error, Identifier, NewOrder, Order, OrderStatus,
 };
 use rcgen::KeyPair;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::answer::{Answers, Presented};
+use super::authorize::Way;
 use super::chain;
 use super::client::{Client, TransportError};
-use super::error::{AcmeError, AcmeErrorClass as Class, AcmeSubproblem};
+use super::error::{AcmeError, AcmeErrorClass as Class};
 use super::key;
 use super::pending::{Pending, Place};
 use crate::act::issue::Request;
-use crate::act::issue::challenge::{Answer, check_answer};
 use crate::act::step::{About, NamedStep};
 use crate::clock::now;
 use crate::config::Settings;
@@ -26,7 +23,7 @@ use crate::model::Leaf;
 
 /// How often in a row a nonce may be refused. The library asks three times each.
 const NONCES: usize = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A certificate of an authority, seen to be what was asked for.
@@ -42,7 +39,7 @@ pub(super) struct Session<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) client: &'a Client,
     pub(super) account: &'a Account,
-    pub(super) answers: Answers,
+    pub(super) way: Way,
     pub(super) replaces: Option<CertificateIdentifier<'static>>,
     pub(super) place: Place,
     /// When to leave it for the next attempt.
@@ -71,7 +68,7 @@ impl Session<'_> {
         self.finish(&mut order, &key).await
     }
 
-    async fn passed(&self, step: NamedStep) {
+    pub(super) async fn passed(&self, step: NamedStep) {
         let about = About::Certificate(self.request.name);
         self.settings.hold_at.passed(step, about).await;
     }
@@ -173,101 +170,8 @@ impl Session<'_> {
         .await
     }
 
-    /// Proves that the names are ours, until the order is ready.
-    async fn authorize(&self, order: &mut Order) -> Result<(), AcmeError> {
-        let presented = self.present_answers(order).await?;
-        if !presented.is_empty() {
-            for answer in &presented {
-                check_answer(&self.request.replicas, &answer.1, self.answers.from())
-                    .await
-                    .map_err(|error| {
-                        let doing = format!("check the answer for {}", answer.0);
-                        AcmeError::new(Class::Local, doing, error.to_string())
-                    })?;
-            }
-            self.passed(NamedStep::ChallengeChecked).await;
-            self.say_ready(order).await?;
-        }
-        self.until_ready(order).await
-    }
-
-    /// Has the challenge of each name answered that the authority wants proved:
-    /// name, what is answered, and what keeps it so.
-    async fn present_answers(
-        &self,
-        order: &mut Order,
-    ) -> Result<Vec<(String, Answer, Presented)>, AcmeError> {
-        let wanted = self.fresh(async || challenges(order).await).await;
-        let wanted = wanted.map_err(|error| self.failed("read the authorizations", &error))?;
-        let mut presented = Vec::new();
-        for challenge in wanted {
-            let Some((token, text)) = challenge.http_01 else {
-                let why = format!(
-                    "the authority offers no http-01 for {}, the only challenge of this engine",
-                    challenge.name
-                );
-                return Err(AcmeError::new(Class::Refused, "answer a challenge", why));
-            };
-            let guard = self.answers.present(&token, &text)?;
-            presented.push((challenge.name, Answer { token, text }, guard));
-        }
-        Ok(presented)
-    }
-
-    async fn say_ready(&self, order: &mut Order) -> Result<(), AcmeError> {
-        let mut told = BTreeSet::new();
-        let said = self.fresh(async || say_ready(order, &mut told).await).await;
-        said.map_err(|error| self.failed("have a challenge validated", &error))
-    }
-
-    async fn until_ready(&self, order: &mut Order) -> Result<(), AcmeError> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let looked = self
-                .fresh(async || order.refresh().await.map(|state| state.status))
-                .await;
-            match looked.map_err(|error| self.failed("look at the order", &error))? {
-                OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => return Ok(()),
-                OrderStatus::Invalid => return Err(self.why_invalid(order).await),
-                OrderStatus::Pending => {
-                    self.wait(&mut pause, "the names are not validated").await?;
-                }
-            }
-        }
-    }
-
-    /// What the authority saw when it looked for the answers.
-    async fn why_invalid(&self, order: &mut Order) -> AcmeError {
-        let mut found: Option<(String, instant_acme::Problem)> = None;
-        let mut others = Vec::new();
-        let mut authorizations = order.authorizations();
-        while let Some(Ok(mut authorization)) = authorizations.next().await {
-            // It was read while it was pending.
-            if authorization.refresh().await.is_err() {
-                continue;
-            }
-            let name = authorization.identifier().to_string();
-            let mut challenges = authorization.challenges.iter();
-            let Some(problem) = challenges.find_map(|it| it.error.clone()) else {
-                continue;
-            };
-            match &found {
-                None => found = Some((name, problem)),
-                Some(_) => others.push((name, problem)),
-            }
-        }
-        match found {
-            Some((name, problem)) => {
-                let doing = format!("prove that {name} is ours");
-                let error = AcmeError::told(Some(Class::ValidationFailed), doing, &problem);
-                error.with_others(others.iter().map(|(name, it)| AcmeSubproblem::of(name, it)))
-            }
-            None => self.invalid(order),
-        }
-    }
-
     /// What the authority says of an order that is invalid.
-    fn invalid(&self, order: &mut Order) -> AcmeError {
+    pub(super) fn invalid(&self, order: &mut Order) -> AcmeError {
         match &order.state().error {
             Some(problem) => AcmeError::told(None, "order", problem),
             None => AcmeError::new(
@@ -372,7 +276,11 @@ impl Session<'_> {
 
     /// Waits before the next look: as long as the authority asks, or a little
     /// longer each time.
-    async fn wait(&self, pause: &mut Duration, meanwhile: &str) -> Result<(), AcmeError> {
+    pub(super) async fn wait(
+        &self,
+        pause: &mut Duration,
+        meanwhile: &str,
+    ) -> Result<(), AcmeError> {
         let heard = self.client.heard();
         let asked = heard
             .retry_after
@@ -392,13 +300,16 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn failed(&self, doing: &str, error: &Error) -> AcmeError {
+    pub(super) fn failed(&self, doing: &str, error: &Error) -> AcmeError {
         AcmeError::of(doing, error, &self.client.heard())
     }
 
     /// Repeats what was refused for its nonce: then the authority has done
     /// nothing, and each attempt has a fresh one.
-    async fn fresh<T>(&self, attempt: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) async fn fresh<T>(
+        &self,
+        attempt: impl AsyncFnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
         with_fresh_nonces(attempt).await
     }
 }
@@ -450,51 +361,4 @@ fn is_about_replacing(error: &Error) -> bool {
         Error::Other(other) => !other.is::<TransportError>(),
         _ => false,
     }
-}
-
-/// A challenge that is to be answered.
-struct Wanted {
-    name: String,
-    /// Token and answer; none if http-01 is not offered.
-    http_01: Option<(String, String)>,
-}
-
-/// The challenges of all names that are not proved yet.
-async fn challenges(order: &mut Order) -> Result<Vec<Wanted>, Error> {
-    let mut wanted = Vec::new();
-    let mut authorizations = order.authorizations();
-    while let Some(authorization) = authorizations.next().await {
-        let mut authorization = authorization?;
-        if authorization.status != AuthorizationStatus::Pending {
-            continue;
-        }
-        let name = authorization.identifier().to_string();
-        let challenge = authorization.challenge(ChallengeType::Http01);
-        let http_01 = challenge.map(|challenge| {
-            let text = challenge.key_authorization().as_str().to_owned();
-            (challenge.token.clone(), text)
-        });
-        wanted.push(Wanted { name, http_01 });
-    }
-    Ok(wanted)
-}
-
-/// Tells the authority that the answers are there, but not of those in `told`.
-async fn say_ready(order: &mut Order, told: &mut BTreeSet<String>) -> Result<(), Error> {
-    let mut authorizations = order.authorizations();
-    while let Some(authorization) = authorizations.next().await {
-        let mut authorization = authorization?;
-        if authorization.status != AuthorizationStatus::Pending {
-            continue;
-        }
-        let url = authorization.url().to_owned();
-        if told.contains(&url) {
-            continue;
-        }
-        if let Some(mut challenge) = authorization.challenge(ChallengeType::Http01) {
-            challenge.set_ready().await?;
-        }
-        told.insert(url);
-    }
-    Ok(())
 }
