@@ -178,6 +178,7 @@ impl Obtaining<'_> {
             authority,
             names: Digest::of_domains(&step.domains),
             replaced: replaced.map(|leaf| leaf.fingerprint),
+            exempt: matches!(step.step, Step::Issue(WhyIssue::Due { counts: false, .. })),
         };
         let history = memory.history_mut(&step.name);
         match (after, result) {
