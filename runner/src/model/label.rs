@@ -245,28 +245,32 @@ impl Reader<'_> {
         }
         let mut certificates: Vec<CertificateSpec> = Vec::new();
         for (label, value) in &named {
-            let Some(certificate) = self.certificate(label, value) else {
-                continue;
-            };
-            if certificates.iter().any(|c| c.name == certificate.name) {
-                let expected = "a first domain that no other label of the service begins with";
-                self.wrong(label, value, expected);
-                continue;
+            for certificate in self.each(label, value).unwrap_or_default() {
+                if certificates.iter().any(|c| c.name == certificate.name) {
+                    let expected = "a first domain that no other label of the service begins with";
+                    self.wrong(label, value, expected);
+                    continue;
+                }
+                if self.collides(&certificate, &certificates) {
+                    let path = certificate.path.display().to_string();
+                    let expected = "a path with NAME in it, as neither secrets nor the two of a \
+                                    pair can share one";
+                    self.wrong("rollover.path", &path, expected);
+                    continue;
+                }
+                certificates.push(certificate);
             }
-            if self.collides(&certificate, &certificates) {
-                let path = certificate.path.display().to_string();
-                let expected = "a path with NAME in it, as secrets cannot share one";
-                self.wrong("rollover.path", &path, expected);
-                continue;
-            }
-            certificates.push(certificate);
         }
         certificates
     }
 
-    /// Whether a secret would have to stand where another does.
+    /// Whether it would have to stand where another does.
     fn collides(&self, certificate: &CertificateSpec, others: &[CertificateSpec]) -> bool {
-        self.is_by_secret() && others.iter().any(|other| other.path == certificate.path)
+        let by_secret = self.is_by_secret();
+        others.iter().any(|other| {
+            let is_pair = other.domains == certificate.domains;
+            other.path == certificate.path && (by_secret || is_pair)
+        })
     }
 
     fn is_by_secret(&self) -> bool {
@@ -274,7 +278,33 @@ impl Reader<'_> {
         strategy.is_some_and(|value| value.trim() == "secret")
     }
 
-    fn certificate(&mut self, label: &str, value: &str) -> Option<CertificateSpec> {
+    /// The certificates for the names of one label: one for each kind of key.
+    fn each(&mut self, label: &str, value: &str) -> Option<Vec<CertificateSpec>> {
+        let domains = self.domains(label, value)?;
+        let keys = self.parse(
+            "rollover.key",
+            "ecdsa",
+            "ecdsa, ecdsa384, rsa2048 or rsa4096, or one ECDSA and one RSA of them, such as \
+             ecdsa,rsa2048",
+            KeyAlgorithm::parse_list,
+        )?;
+        let profile = self.given("rollover.profile");
+        let name = CertificateName::of(domains.first()?);
+        let each = name.each(&keys).into_iter().map(|(name, key)| {
+            Some(CertificateSpec {
+                path: self.path(&name)?,
+                name,
+                domains: domains.clone(),
+                ordering: Ordering {
+                    key,
+                    profile: profile.clone(),
+                },
+            })
+        });
+        each.collect()
+    }
+
+    fn domains(&mut self, label: &str, value: &str) -> Option<Vec<DomainName>> {
         let mut domains = Vec::new();
         for part in value.split(',') {
             match DomainName::parse(part) {
@@ -286,36 +316,22 @@ impl Reader<'_> {
                 }
             }
         }
-        let name = CertificateName::of(domains.first()?);
+        Some(domains)
+    }
+
+    fn path(&mut self, name: &CertificateName) -> Option<PathBuf> {
         let directory = if self.is_by_secret() {
             SECRETS
         } else {
             "/etc/letsencrypt/live"
         };
         let default = format!("{directory}/{name}/fullchain.pem");
-        let path = self.parse(
+        self.parse(
             "rollover.path",
             &default,
             "the absolute path of the chain inside the replica",
             |v| Some(PathBuf::from(v.replace("NAME", name.as_str()))).filter(|p| p.is_absolute()),
-        )?;
-        Some(CertificateSpec {
-            name,
-            domains,
-            path,
-            ordering: self.ordering()?,
-        })
-    }
-
-    fn ordering(&mut self) -> Option<Ordering> {
-        let key = self.parse(
-            "rollover.key",
-            "ecdsa",
-            "ecdsa, ecdsa384, rsa2048 or rsa4096",
-            |value| value.parse::<KeyAlgorithm>().ok(),
-        );
-        let profile = self.given("rollover.profile");
-        Some(Ordering { key: key?, profile })
+        )
     }
 
     fn parse<T>(
@@ -500,7 +516,62 @@ mod tests {
             ("rollover.path", "/tls/fullchain.pem"),
         ]);
         assert_eq!(parsed.unwrap().certificates.len(), 1);
-        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.path="/tls/fullchain.pem": expected a path with NAME in it, as secrets cannot share one; everything else goes on"#);
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.path="/tls/fullchain.pem": expected a path with NAME in it, as neither secrets nor the two of a pair can share one; everything else goes on"#);
+    }
+
+    #[test]
+    fn a_list_of_keys_asks_for_a_certificate_of_each() {
+        let asked = |key: &str, path: &str| {
+            parse(&[
+                ("rollover.enable", "true"),
+                ("rollover.domains", "example.org,www.example.org"),
+                ("rollover.key", key),
+                ("rollover.path", path),
+            ])
+        };
+        let (parsed, errors) = asked("ecdsa384, rsa2048", "/tls/NAME/fullchain.pem");
+        assert_eq!(errors, [""; 0]);
+        let [first, second] = &parsed.unwrap().certificates[..] else {
+            panic!("there are two");
+        };
+        assert_eq!(first.domains, second.domains);
+        let told = [first, second].map(|it| {
+            let (name, key) = (&it.name, it.ordering.key);
+            format!("{name} {key} {}", it.path.display())
+        });
+        assert_eq!(
+            told,
+            [
+                "example.org ecdsa384 /tls/example.org/fullchain.pem",
+                "example.org-rsa rsa2048 /tls/example.org-rsa/fullchain.pem"
+            ]
+        );
+
+        let (parsed, errors) = asked("ecdsa,rsa2048", "/tls/fullchain.pem");
+        assert_eq!(parsed.unwrap().certificates.len(), 1);
+        assert!(errors[0].contains("the two of a pair"), "{errors:?}");
+        let (parsed, errors) = asked("ecdsa,ecdsa384", "/tls/NAME/fullchain.pem");
+        assert!(parsed.is_none());
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.key="ecdsa,ecdsa384": expected ecdsa, ecdsa384, rsa2048 or rsa4096, or one ECDSA and one RSA of them, such as ecdsa,rsa2048; everything else goes on"#);
+    }
+
+    #[test]
+    fn a_server_is_asked_by_a_name_unless_there_are_addresses_alone() {
+        let asked_by = |domains: &str| {
+            let labels = [("rollover.enable", "true"), ("rollover.domains", domains)];
+            let certificate = parse(&labels).0.unwrap().certificates.remove(0);
+            let path = certificate.path.display().to_string();
+            (certificate.asked_by().unwrap().to_string(), path)
+        };
+        let path = |name: &str| format!("/etc/letsencrypt/live/{name}/fullchain.pem");
+        assert_eq!(
+            asked_by("192.0.2.7, 2001:db8::7, example.org"),
+            ("example.org".to_owned(), path("192.0.2.7"))
+        );
+        assert_eq!(
+            asked_by("2001:db8::7,192.0.2.7"),
+            ("2001:db8::7".to_owned(), path("2001-db8-0-0-0-0-0-7"))
+        );
     }
 
     #[test]

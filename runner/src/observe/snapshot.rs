@@ -207,7 +207,7 @@ fn question<'a>(
     kinds: &Kinds,
 ) -> Option<Question<'a>> {
     Some(Question {
-        domain: certificate.domains.first()?,
+        domain: certificate.asked_by()?,
         probe: target.probe,
         kind: kinds.get(&certificate.name).copied(),
     })
