@@ -29,6 +29,8 @@ pub struct Engine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Obtained {
+    /// Its name: its directory below `live/`.
+    pub name: String,
     /// The number of its version below `archive/`.
     pub version: u64,
     /// SHA-256 of the leaf's DER, in hexadecimal.
@@ -64,32 +66,54 @@ impl Engine {
         profile: Option<&str>,
         replicas: &[SocketAddr],
     ) -> Result<Obtained, AcmeError> {
+        let mut obtained = self.obtain_each(names, key, profile, replicas).await?;
+        obtained.pop().ok_or_else(|| wrong(&"no key"))
+    }
+
+    /// Obtains a certificate for these names with each of these keys, as the label
+    /// `rollover.key` has them.
+    ///
+    /// # Errors
+    /// As the engine's; those before are published.
+    pub async fn obtain_each(
+        &self,
+        names: &[&str],
+        keys: &str,
+        profile: Option<&str>,
+        replicas: &[SocketAddr],
+    ) -> Result<Vec<Obtained>, AcmeError> {
         let domains = names.iter().map(|name| DomainName::parse(name));
         let domains: Vec<DomainName> = domains
             .collect::<Result<_, _>>()
             .map_err(|error| wrong(&error))?;
-        let key: KeyAlgorithm = key.parse().map_err(|()| wrong(&"an unknown key"))?;
+        let keys = KeyAlgorithm::parse_list(keys).ok_or_else(|| wrong(&"an unknown key"))?;
         let first = domains.first().ok_or_else(|| wrong(&"no name"))?;
         let replicas = replicas
             .iter()
             .map(|address| (address.to_string(), *address));
-        let request = Request {
-            name: &CertificateName::of(first),
-            domains: &domains,
-            why: WhyIssue::Forced,
-            published: None,
-            replicas: replicas.collect(),
-            key,
-            profile,
-            // Nobody else is there.
-            fence: &Fence::default(),
-        };
-        let version = self.acme.obtain(&self.settings, &request).await?;
-        Ok(Obtained {
-            version: version.number,
-            fingerprint: version.leaf.fingerprint.to_string(),
-            names: version.leaf.names,
-        })
+        let replicas: Vec<(String, SocketAddr)> = replicas.collect();
+        let mut obtained = Vec::new();
+        for (name, key) in CertificateName::of(first).each(&keys) {
+            let request = Request {
+                name: &name,
+                domains: &domains,
+                why: WhyIssue::Forced,
+                published: None,
+                replicas: replicas.clone(),
+                key,
+                profile,
+                // Nobody else is there.
+                fence: &Fence::default(),
+            };
+            let version = self.acme.obtain(&self.settings, &request).await?;
+            obtained.push(Obtained {
+                name: name.to_string(),
+                version: version.number,
+                fingerprint: version.leaf.fingerprint.to_string(),
+                names: version.leaf.names,
+            });
+        }
+        Ok(obtained)
     }
 
     /// When the authority would have the published certificate of this name
@@ -98,8 +122,7 @@ impl Engine {
     /// # Errors
     /// As the engine's.
     pub async fn renewal_info(&self, name: &str) -> Result<RenewalWindow, AcmeError> {
-        let domain = DomainName::parse(name).map_err(|error| wrong(&error))?;
-        let name = CertificateName::of(&domain);
+        let name = CertificateName::parse(name).map_err(|error| wrong(&error))?;
         let certificate = files::certificate(&self.settings.certificate_root, &name);
         let certificate = certificate.map_err(|error| wrong(&error))?;
         self.acme.renewal_info(&self.settings, &certificate).await

@@ -15,6 +15,7 @@ use crate::model::{
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
 mod own;
+mod pair;
 mod standings;
 mod windows;
 
@@ -102,6 +103,7 @@ pub(crate) fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
             name(),
             CertificateView {
                 domains: vec![domain()],
+                key: KeyKind::Ecdsa,
                 published,
             },
         )]),
@@ -362,6 +364,7 @@ fn with_second(mut world: Snapshot, published: Published, serving: &Serving) -> 
         second,
         CertificateView {
             domains: vec![domain],
+            key: KeyKind::Ecdsa,
             published,
         },
     );
