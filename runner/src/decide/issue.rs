@@ -120,7 +120,7 @@ fn forgotten(
 /// Whether a served leaf can be the certificate `name`, placeholders apart. A
 /// server that does not know a name answers with another certificate of its
 /// own: that one does not name it, or is published elsewhere, or is the other one
-/// of a pair.
+/// of a dual pair.
 pub(super) fn is_it(
     snapshot: &Snapshot,
     name: &CertificateName,

@@ -14,8 +14,8 @@ use crate::model::{
 };
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
+mod dual_pair;
 mod own;
-mod pair;
 mod standings;
 mod windows;
 

@@ -254,7 +254,7 @@ impl Reader<'_> {
                 if self.collides(&certificate, &certificates) {
                     let path = certificate.path.display().to_string();
                     let expected = "a path with NAME in it, as neither secrets nor the two of a \
-                                    pair can share one";
+                                    dual pair can share one";
                     self.wrong("rollover.path", &path, expected);
                     continue;
                 }
@@ -268,8 +268,8 @@ impl Reader<'_> {
     fn collides(&self, certificate: &CertificateSpec, others: &[CertificateSpec]) -> bool {
         let by_secret = self.is_by_secret();
         others.iter().any(|other| {
-            let is_pair = other.domains == certificate.domains;
-            other.path == certificate.path && (by_secret || is_pair)
+            let is_dual = other.domains == certificate.domains;
+            other.path == certificate.path && (by_secret || is_dual)
         })
     }
 
@@ -516,7 +516,7 @@ mod tests {
             ("rollover.path", "/tls/fullchain.pem"),
         ]);
         assert_eq!(parsed.unwrap().certificates.len(), 1);
-        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.path="/tls/fullchain.pem": expected a path with NAME in it, as neither secrets nor the two of a pair can share one; everything else goes on"#);
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.path="/tls/fullchain.pem": expected a path with NAME in it, as neither secrets nor the two of a dual pair can share one; everything else goes on"#);
     }
 
     #[test]
@@ -549,7 +549,7 @@ mod tests {
 
         let (parsed, errors) = asked("ecdsa,rsa2048", "/tls/fullchain.pem");
         assert_eq!(parsed.unwrap().certificates.len(), 1);
-        assert!(errors[0].contains("the two of a pair"), "{errors:?}");
+        assert!(errors[0].contains("the two of a dual pair"), "{errors:?}");
         let (parsed, errors) = asked("ecdsa,ecdsa384", "/tls/NAME/fullchain.pem");
         assert!(parsed.is_none());
         insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.key="ecdsa,ecdsa384": expected ecdsa, ecdsa384, rsa2048 or rsa4096, or one ECDSA and one RSA of them, such as ecdsa,rsa2048; everything else goes on"#);

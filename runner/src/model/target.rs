@@ -51,7 +51,7 @@ pub(crate) struct Target {
 pub(crate) struct CertificateSpec {
     pub(crate) name: CertificateName,
     /// Its names; the first names the certificate, and the kind of its key too if
-    /// it is the second of a pair.
+    /// it is the second of a dual pair.
     pub(crate) domains: Vec<DomainName>,
     /// Where the replica sees the chain; the key stands beside it.
     pub(crate) path: PathBuf,

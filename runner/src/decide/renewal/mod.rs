@@ -18,8 +18,8 @@
 //! which nothing overrides; after a failure; while what was just issued is not
 //! seen; by the budget of issuances, and by the pace of the account's orders.
 //! A person who forces overrides all but the first. An emergency overrides the
-//! pace and one step of the budget. Certificates for the same names (a [pair of an
-//! ECDSA and an RSA key](Shared)) have one budget, and what fails for the names of
+//! pace and one step of the budget. Certificates for the same names (a [dual
+//! pair](Shared)) have one budget, and what fails for the names of
 //! one holds the other.
 
 mod ari;

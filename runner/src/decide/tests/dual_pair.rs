@@ -1,4 +1,5 @@
-//! Two certificates for the same names, one with an ECDSA and one with an RSA key.
+//! A dual pair: two certificates for the same names, one with an ECDSA and one with
+//! an RSA key.
 
 use super::own::{authority, decided_by_own, order};
 use super::*;
