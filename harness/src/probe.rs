@@ -22,6 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(3);
 pub enum Roots {
     /// Anybody's: only which certificate it is, is of interest.
     Any,
+    /// The same, where the client knows RSA only.
+    AnyByRsa,
     /// The authorities in this PEM text. Chain, names and dates are checked as
     /// a browser would.
     Only(String),
@@ -56,6 +58,7 @@ pub async fn probe(address: SocketAddr, name: &str, roots: &Roots) -> Result<Str
 async fn handshake(address: SocketAddr, name: &str, roots: &Roots) -> Result<String, Unseen> {
     let config = match roots {
         Roots::Any => tls::client_config().map_err(|error| error.to_string()),
+        Roots::AnyByRsa => tls::rsa_only().map_err(|error| error.to_string()),
         Roots::Only(pem) => trusting(pem),
     }
     .map_err(Unseen::NotReached)?;

@@ -8,7 +8,7 @@ use crate::act::issue::Request;
 use crate::act::issue::acme::{Acme, AcmeError, AcmeErrorClass, RenewalWindow};
 use crate::config::Settings;
 use crate::decide::WhyIssue;
-use crate::model::{CertificateName, Challenge, DomainName, Ordering};
+use crate::model::{CertificateName, Challenge, DomainName, KeyAlgorithm, Ordering};
 use crate::observe::files;
 use crate::state::Fence;
 
@@ -29,6 +29,8 @@ pub struct Engine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Obtained {
+    /// Its name: its directory below `live/`.
+    pub name: String,
     /// The number of its version below `archive/`.
     pub version: u64,
     /// SHA-256 of the leaf's DER, in hexadecimal.
@@ -84,12 +86,44 @@ impl Engine {
         self.order(names, &ordering, &[]).await
     }
 
+    /// Obtains a certificate for these names with each of these keys, as the label
+    /// `rollover.key` has them.
+    ///
+    /// # Errors
+    /// As the engine's; those before are published.
+    pub async fn obtain_each(
+        &self,
+        names: &[&str],
+        keys: &str,
+        profile: Option<&str>,
+        replicas: &[SocketAddr],
+    ) -> Result<Vec<Obtained>, AcmeError> {
+        let keys = KeyAlgorithm::parse_list(keys).ok_or_else(|| wrong(&"an unknown key"))?;
+        let ordering = Ordering {
+            profile: profile.map(str::to_owned),
+            ..Ordering::default()
+        };
+        self.order_each(names, &keys, &ordering, replicas).await
+    }
+
     async fn order(
         &self,
         names: &[&str],
         ordering: &Ordering,
         replicas: &[SocketAddr],
     ) -> Result<Obtained, AcmeError> {
+        let keys = [ordering.key];
+        let mut obtained = self.order_each(names, &keys, ordering, replicas).await?;
+        obtained.pop().ok_or_else(|| wrong(&"no key"))
+    }
+
+    async fn order_each(
+        &self,
+        names: &[&str],
+        keys: &[KeyAlgorithm],
+        ordering: &Ordering,
+        replicas: &[SocketAddr],
+    ) -> Result<Vec<Obtained>, AcmeError> {
         let domains = names.iter().map(|name| DomainName::parse(name));
         let domains: Vec<DomainName> = domains
             .collect::<Result<_, _>>()
@@ -98,24 +132,30 @@ impl Engine {
         let replicas = replicas
             .iter()
             .map(|address| (address.to_string(), *address));
-        let request = Request {
-            name: &CertificateName::of(first),
-            domains: &domains,
-            why: WhyIssue::Forced,
-            published: None,
-            replicas: replicas.collect(),
-            key: ordering.key,
-            profile: ordering.profile.as_deref(),
-            challenge: ordering.challenge,
-            // Nobody else is there.
-            fence: &Fence::default(),
-        };
-        let version = self.acme.obtain(&self.settings, &request).await?;
-        Ok(Obtained {
-            version: version.number,
-            fingerprint: version.leaf.fingerprint.to_string(),
-            names: version.leaf.names,
-        })
+        let replicas: Vec<(String, SocketAddr)> = replicas.collect();
+        let mut obtained = Vec::new();
+        for (name, key) in CertificateName::of(first).each(keys) {
+            let request = Request {
+                name: &name,
+                domains: &domains,
+                why: WhyIssue::Forced,
+                published: None,
+                replicas: replicas.clone(),
+                key,
+                profile: ordering.profile.as_deref(),
+                challenge: ordering.challenge,
+                // Nobody else is there.
+                fence: &Fence::default(),
+            };
+            let version = self.acme.obtain(&self.settings, &request).await?;
+            obtained.push(Obtained {
+                name: name.to_string(),
+                version: version.number,
+                fingerprint: version.leaf.fingerprint.to_string(),
+                names: version.leaf.names,
+            });
+        }
+        Ok(obtained)
     }
 
     /// When the authority would have the published certificate of this name
@@ -124,8 +164,7 @@ impl Engine {
     /// # Errors
     /// As the engine's.
     pub async fn renewal_info(&self, name: &str) -> Result<RenewalWindow, AcmeError> {
-        let domain = DomainName::parse(name).map_err(|error| wrong(&error))?;
-        let name = CertificateName::of(&domain);
+        let name = CertificateName::parse(name).map_err(|error| wrong(&error))?;
         let certificate = files::certificate(&self.settings.certificate_root, &name);
         let certificate = certificate.map_err(|error| wrong(&error))?;
         self.acme.renewal_info(&self.settings, &certificate).await

@@ -17,7 +17,7 @@ use crate::daemon::{Teller, Work};
 use crate::decide::renewal::{AriAnswer, AriFailure, Digest, Failure, FailureClass, Order};
 use crate::decide::{Attempted, CertificateStep, Memory, Step, WhyIssue};
 use crate::docker::Manager;
-use crate::model::{CertificateName, Challenge, Fingerprint, Leaf, Published};
+use crate::model::{CertificateName, Challenge, Fingerprint, KeyKind, Leaf, Published};
 use crate::observe::own::Own;
 use crate::observe::{Snapshot, TargetView, files};
 use crate::report::CertificateResult;
@@ -46,10 +46,31 @@ impl Obtaining<'_> {
         steps: &[CertificateStep],
         snapshot: &Snapshot,
     ) -> Vec<CertificateResult> {
-        let results = stream::iter(steps)
-            .map(|step| self.carry_out(step, snapshot))
+        let results = stream::iter(by_names(steps))
+            .map(|steps| self.one_by_one(steps, snapshot))
             .buffered(self.settings.certificates_at_once());
-        results.filter_map(std::future::ready).collect().await
+        results.map(stream::iter).flatten().collect().await
+    }
+
+    /// Those for the same names. Let's Encrypt answers an order for names that
+    /// another order of the account is still open for with that one, so that two
+    /// at a time would get one certificate. And what fails for one fails for the
+    /// next, and would count again.
+    async fn one_by_one(
+        &self,
+        steps: Vec<&CertificateStep>,
+        snapshot: &Snapshot,
+    ) -> Vec<CertificateResult> {
+        let mut results = Vec::new();
+        for step in steps {
+            let result = self.carry_out(step, snapshot).await;
+            let failed = result.as_ref().is_some_and(|result| result.error.is_some());
+            results.extend(result);
+            if failed {
+                break;
+            }
+        }
+        results
     }
 
     async fn carry_out(
@@ -59,7 +80,7 @@ impl Obtaining<'_> {
     ) -> Option<CertificateResult> {
         match &step.step {
             Step::Nothing(_) => None,
-            Step::PublishPlaceholder => Some(self.publish_placeholder(step).await),
+            Step::PublishPlaceholder => Some(self.publish_placeholder(step, snapshot).await),
             Step::Issue(why) => Some(self.issue(step, *why, snapshot).await),
         }
     }
@@ -76,9 +97,14 @@ impl Obtaining<'_> {
         self.settings.hold_at.passed(step, about).await;
     }
 
-    async fn publish_placeholder(&self, step: &CertificateStep) -> CertificateResult {
+    async fn publish_placeholder(
+        &self,
+        step: &CertificateStep,
+        snapshot: &Snapshot,
+    ) -> CertificateResult {
         info!(certificate = %step.name, "publishing a placeholder");
-        let published = self.placeholder(step).await;
+        let kind = snapshot.ordering(&step.name).key.kind();
+        let published = self.placeholder(step, kind).await;
         if let Err(why) = &published {
             error!("{why}");
         }
@@ -94,12 +120,21 @@ impl Obtaining<'_> {
         CertificateResult::placeholder(&step.name, published)
     }
 
-    async fn placeholder(&self, step: &CertificateStep) -> Result<(), PlaceholderError> {
+    async fn placeholder(
+        &self,
+        step: &CertificateStep,
+        kind: KeyKind,
+    ) -> Result<(), PlaceholderError> {
         let (root, about) = (
             &self.settings.certificate_root,
             About::Certificate(&step.name),
         );
-        let prepared = issue::prepare_placeholder(root, &step.name, &step.domains, now())?;
+        let key = issue::generate_key(issue::placeholder_key(kind)).await;
+        let key = key.map_err(|source| PlaceholderError::Key {
+            name: step.name.clone(),
+            source,
+        })?;
+        let prepared = issue::prepare_placeholder(root, &step.name, &step.domains, &key, now())?;
         self.passed(NamedStep::PlaceholderPrepared, about).await;
         self.manager.fence.pass().await;
         prepared.publish()?;
@@ -182,6 +217,7 @@ impl Obtaining<'_> {
             authority,
             names: Digest::of_domains(&step.domains),
             replaced: replaced.map(|leaf| leaf.fingerprint),
+            exempt: matches!(step.step, Step::Issue(WhyIssue::Due { counts: false, .. })),
         };
         let history = memory.history_mut(&step.name);
         match (after, result) {
@@ -226,6 +262,20 @@ impl Obtaining<'_> {
         let at_once = self.settings.certificates_at_once();
         answers.buffer_unordered(at_once).collect::<()>().await;
     }
+}
+
+/// What is to be done for each set of names, in its order.
+fn by_names(steps: &[CertificateStep]) -> Vec<Vec<&CertificateStep>> {
+    let mut groups: Vec<(Digest, Vec<&CertificateStep>)> = Vec::new();
+    let something = |step: &&CertificateStep| !matches!(step.step, Step::Nothing(_));
+    for step in steps.iter().filter(something) {
+        let names = Digest::of_domains(&step.domains);
+        match groups.iter_mut().find(|(of, _)| *of == names) {
+            Some((_, group)) => group.push(step),
+            None => groups.push((names, vec![step])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
 /// How long it is from `at` to `until`; nothing if that is past.
@@ -288,4 +338,41 @@ fn answering(snapshot: &Snapshot, name: &CertificateName) -> Vec<Vec<(String, So
         found.collect()
     };
     snapshot.targets.iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::WhyIssue;
+    use crate::model::DomainName;
+
+    #[test]
+    fn what_is_for_the_same_names_goes_one_after_the_other() {
+        let step = |name: &str, domains: &[&str]| CertificateStep {
+            name: CertificateName::parse(name).unwrap(),
+            domains: domains
+                .iter()
+                .map(|it| DomainName::parse(it).unwrap())
+                .collect(),
+            step: Step::Issue(WhyIssue::Forced),
+            look_at: None,
+        };
+        let steps = [
+            step("a.example.org", &["a.example.org"]),
+            step("example.org", &["example.org", "www.example.org"]),
+            step("example.org-rsa", &["example.org", "www.example.org"]),
+            step("www.example.org", &["www.example.org", "example.org"]),
+        ];
+        let groups = by_names(&steps).into_iter().map(|group| {
+            let names = group.iter().map(|step| step.name.as_str());
+            names.collect::<Vec<_>>()
+        });
+        assert_eq!(
+            groups.collect::<Vec<_>>(),
+            [
+                vec!["a.example.org"],
+                vec!["example.org", "example.org-rsa", "www.example.org"]
+            ]
+        );
+    }
 }

@@ -231,7 +231,7 @@ impl Runner {
 
     async fn observe(&self) -> Result<Snapshot, SwarmError> {
         let root = &self.settings.certificate_root;
-        observe(&self.manager, root, self.own.as_ref()).await
+        observe(&self.manager, root, self.own.as_ref(), self.settings.engine).await
     }
 
     fn decide(&self, snapshot: &Snapshot, forced: &[CertificateName]) -> Plan {

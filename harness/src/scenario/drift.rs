@@ -110,7 +110,7 @@ async fn link(site: &Site<'_>, version: u32) -> Result<(), SiteError> {
     Ok(())
 }
 
-async fn scale(site: &Site<'_>, replicas: &str) -> Result<(), SiteError> {
+pub(super) async fn scale(site: &Site<'_>, replicas: &str) -> Result<(), SiteError> {
     site.runner().update(&["--replicas", replicas]).await?;
     if replicas != "0" {
         return Ok(());

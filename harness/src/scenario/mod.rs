@@ -18,6 +18,7 @@ mod check_held_back;
 mod crash;
 mod disturbed;
 mod drift;
+mod dual_pair;
 mod evidence;
 mod finding;
 mod first_deploy;

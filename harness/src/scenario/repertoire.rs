@@ -4,10 +4,10 @@ use std::pin::Pin;
 
 use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
-    check_bad, check_clean, check_held_back, crash, disturbed, drift, first_deploy, forced_rollout,
-    leftovers, nothing_due, renewal_restart, renewal_secret, renewal_signal, runners, schedule,
-    servers, state, stopped_rollout, taken_over, two_targets, volume_gluster, volume_lagging,
-    window,
+    check_bad, check_clean, check_held_back, crash, disturbed, drift, dual_pair, first_deploy,
+    forced_rollout, leftovers, nothing_due, renewal_restart, renewal_secret, renewal_signal,
+    runners, schedule, servers, state, stopped_rollout, taken_over, two_targets, volume_gluster,
+    volume_lagging, window,
 };
 use crate::site::SiteError;
 
@@ -92,6 +92,7 @@ pub const LONG: &[Scenario] = &[
     renewal_signal::LONG,
     stopped_rollout::SCENARIO,
     two_targets::SCENARIO,
+    dual_pair::SCENARIO,
     disturbed::NODE_DIES,
     disturbed::TEST_FAILS,
     disturbed::NODE_PAUSED,

@@ -107,6 +107,8 @@ pub struct SiteOptions {
     pub schedule: String,
     /// The step at which the runner shall stand still; empty for none.
     pub hold_at: String,
+    /// Whether there is a second certificate, with an RSA key, beside the first.
+    pub dual_pair: bool,
 }
 
 impl Default for SiteOptions {
@@ -122,6 +124,7 @@ impl Default for SiteOptions {
             // Once a year: a test says itself when to renew.
             schedule: "0 0 1 1 *".to_owned(),
             hold_at: String::new(),
+            dual_pair: false,
         }
     }
 }
@@ -145,8 +148,19 @@ impl SiteOptions {
         })
     }
 
+    /// The name of the second certificate of a dual pair.
+    #[must_use]
+    pub fn second(&self) -> String {
+        format!("{}-rsa", self.domain)
+    }
+
     /// The variables of the stack file, with the lab's values.
     fn environment(&self, lab: &Lab) -> Vec<(&'static str, String)> {
+        let (keys, second) = if self.dual_pair {
+            ("ecdsa,rsa2048", self.second())
+        } else {
+            ("ecdsa", String::new())
+        };
         let image = |name: &str| format!("registry:5000/{name}:latest");
         vec![
             ("DOMAIN", self.domain.clone()),
@@ -171,6 +185,8 @@ impl SiteOptions {
             ("ROLLOVER_DELAY", self.restart_delay.clone()),
             ("KEEPALIVE_MIN_TIMEOUT", self.keepalive_min_timeout.clone()),
             ("ROLLOVER_HOLD_AT", self.hold_at.clone()),
+            ("ROLLOVER_KEY", keys.to_owned()),
+            ("SECOND_PAIR", second),
             ("CONF_VERSION", configuration_version(&self.stack)),
         ]
     }
@@ -382,7 +398,11 @@ impl<'lab> Site<'lab> {
     /// # Errors
     /// When it leads nowhere.
     pub fn live_file(&self, file: &str) -> Result<PathBuf, SiteError> {
-        let link = Path::new("live").join(&self.options.domain).join(file);
+        self.live_file_of(&self.options.domain, file)
+    }
+
+    fn live_file_of(&self, name: &str, file: &str) -> Result<PathBuf, SiteError> {
+        let link = Path::new("live").join(name).join(file);
         Ok(self.lab.volume().certificates().resolve(link)?)
     }
 
@@ -392,7 +412,15 @@ impl<'lab> Site<'lab> {
     /// # Errors
     /// When there is none that can be read.
     pub fn published(&self) -> Result<String, SiteError> {
-        let path = self.live_file("fullchain.pem")?;
+        self.published_as(&self.options.domain)
+    }
+
+    /// That of the certificate with another name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn published_as(&self, name: &str) -> Result<String, SiteError> {
+        let path = self.live_file_of(name, "fullchain.pem")?;
         let pem = self.lab.volume().certificates().read(&path)?;
         let leaf = CertificateDer::from_pem_slice(&pem).map_err(|error| SiteError::File {
             doing: "read",
@@ -476,6 +504,15 @@ impl<'lab> Site<'lab> {
         self.look(&Roots::Any).await
     }
 
+    /// One look from outside at what every replica serves to a client that knows
+    /// RSA only, whoever signed it.
+    ///
+    /// # Errors
+    /// Which replica cannot be seen.
+    pub async fn served_by_rsa(&self) -> Result<Vec<Serves>, String> {
+        self.look(&Roots::AnyByRsa).await
+    }
+
     /// Waits until every replica serves the certificate of that fingerprint.
     ///
     /// # Errors
@@ -542,7 +579,9 @@ impl<'lab> Site<'lab> {
             .ok_or_else(|| format!("{} has no node", task.id))?;
         let address = https(place.address().into());
         let seen = probe(address, &self.options.domain, roots).await;
-        self.note(task, &seen);
+        if !matches!(roots, Roots::AnyByRsa) {
+            self.note(task, &seen);
+        }
         let fingerprint = seen.map_err(|why| {
             let (replica, volume) = (replica(task), self.volume_of(place));
             format!("{replica}: {why}; its node's volume shows {volume}")

@@ -9,14 +9,33 @@ use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, SupportedCipherSuite};
 use sha2::{Digest, Sha256};
 
 /// A client without resumption (a resumed session would show the certificate of
 /// an earlier handshake) that speaks HTTP/1.1 only.
 pub(crate) fn client_config() -> Result<ClientConfig, Error> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = AnyCertificate::new(&provider);
+    client_of(ring::default_provider(), |_| true)
+}
+
+/// The same, of a client that can check no ECDSA signature: a server that has a
+/// certificate with an RSA key shows it that one.
+pub(crate) fn rsa_only() -> Result<ClientConfig, Error> {
+    let mut provider = ring::default_provider();
+    let is_rsa = |scheme| format!("{scheme:?}").starts_with("RSA_");
+    provider.cipher_suites.retain(|suite| match suite {
+        SupportedCipherSuite::Tls12(suite) => suite.sign.iter().any(|&scheme| is_rsa(scheme)),
+        SupportedCipherSuite::Tls13(_) => true,
+    });
+    client_of(provider, is_rsa)
+}
+
+fn client_of(
+    provider: CryptoProvider,
+    offers: fn(SignatureScheme) -> bool,
+) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(provider);
+    let verifier = AnyCertificate::new(&provider, offers);
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -57,12 +76,15 @@ pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> String {
 #[derive(Debug)]
 struct AnyCertificate {
     algorithms: WebPkiSupportedAlgorithms,
+    /// Which of their signatures it offers.
+    offers: fn(SignatureScheme) -> bool,
 }
 
 impl AnyCertificate {
-    fn new(provider: &CryptoProvider) -> Self {
+    fn new(provider: &CryptoProvider, offers: fn(SignatureScheme) -> bool) -> Self {
         Self {
             algorithms: provider.signature_verification_algorithms,
+            offers,
         }
     }
 }
@@ -98,6 +120,8 @@ impl ServerCertVerifier for AnyCertificate {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.retain(|&scheme| (self.offers)(scheme));
+        schemes
     }
 }

@@ -46,6 +46,34 @@ async fn every_kind_of_key_is_certified() {
     }
 }
 
+/// Two certificates for the same names: each replaces its own predecessor.
+#[tokio::test]
+async fn each_of_a_dual_pair_is_renewed_by_itself() {
+    let mock = Mock::start(Settings::default()).await.unwrap();
+    let setting = Setting::of(&mock);
+    let engine = setting.engine(&["--acme-timeout=5m"]);
+    let obtain = async || {
+        let each = engine.obtain_each(&[NAME, "two.test"], "ecdsa,rsa2048", None, &[]);
+        let each = each.await.unwrap().into_iter();
+        each.map(|it| (it.name, it.version)).collect::<Vec<_>>()
+    };
+    let named = |version| [NAME, "one.test-rsa"].map(|name| (name.to_owned(), version));
+    assert_eq!(obtain().await, named(1));
+    assert_eq!(obtain().await, named(2));
+    assert_eq!(setting.kind_of(NAME), "ECDSA");
+    assert_eq!(setting.kind_of("one.test-rsa"), "RSA");
+    let orders = mock.calls_of(Call::NewOrder).into_iter();
+    let replaces: Vec<Option<String>> = orders
+        .map(|order| {
+            let replaces = order.payload?.get("replaces")?.as_str()?.to_owned();
+            Some(replaces)
+        })
+        .collect();
+    assert_eq!(replaces[..2], [None, None]);
+    assert!(replaces[2].is_some() && replaces[3].is_some());
+    assert_ne!(replaces[2], replaces[3]);
+}
+
 #[tokio::test]
 async fn a_limit_is_told_with_its_end_and_asked_once() {
     let mock = Mock::start(Settings::default()).await.unwrap();

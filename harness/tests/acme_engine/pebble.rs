@@ -107,3 +107,59 @@ async fn pebble_issues_renews_and_says_what_it_does_not_find() {
     assert_eq!(obtained.version, 6);
     network.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn pebble_issues_and_renews_a_dual_pair() {
+    let network = Network::create().await.unwrap();
+    let listen = free(network.gateway());
+    let pebble = pebble(&network, listen.port()).await;
+    let setting = Setting::new(pebble.directory_url(), pebble.ca_pem());
+    let address = listen.to_string();
+    let engine = setting.engine(&["--challenge-listen", &address, "--acme-timeout=5m"]);
+    let second = "one.test-rsa";
+    let mut seen = Vec::new();
+    for version in [1, 2] {
+        let each = engine
+            .obtain_each(&[NAME, "two.test"], "ecdsa,rsa2048", None, &[listen])
+            .await
+            .unwrap();
+        assert_eq!(each[0].names, each[1].names);
+        for (obtained, name) in each.iter().zip([NAME, second]) {
+            assert_eq!((obtained.name.as_str(), obtained.version), (name, version));
+            assert!(!seen.contains(&obtained.fingerprint));
+            seen.push(obtained.fingerprint.clone());
+            engine.renewal_info(name).await.unwrap();
+        }
+    }
+    assert_eq!(setting.kind_of(NAME), "ECDSA");
+    assert_eq!(setting.kind_of(second), "RSA");
+    network.stop().await.unwrap();
+}
+
+/// RFC 8738.
+#[tokio::test]
+async fn pebble_issues_for_addresses() {
+    let network = Network::create().await.unwrap();
+    let listen = free(network.gateway());
+    let pebble = pebble(&network, listen.port()).await;
+    let setting = Setting::new(pebble.directory_url(), pebble.ca_pem());
+    let address = listen.to_string();
+    let engine = setting.engine(&["--challenge-listen", &address, "--acme-timeout=1m"]);
+    let ours = network.gateway().to_string();
+    for (version, names) in [(1, vec![ours.as_str()]), (2, vec![&ours, NAME])] {
+        let obtained = engine
+            .obtain(&names, "ecdsa", Some("shortlived"), &[listen])
+            .await
+            .unwrap();
+        assert_eq!((obtained.name, obtained.version), (ours.clone(), version));
+        assert_eq!(obtained.names, names);
+    }
+    // Nobody answers there.
+    let elsewhere = pebble.address().to_string();
+    let error = engine
+        .obtain(&[&elsewhere], "ecdsa", Some("shortlived"), &[listen])
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), Class::ValidationFailed, "{error}");
+    network.stop().await.unwrap();
+}

@@ -4,7 +4,12 @@ use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use rollover::acme::{AcmeError, Engine, Obtained};
 use rollover_lab::acme::mock::Mock;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
+use x509_parser::{
+    prelude::{FromDer, X509Certificate},
+    public_key::PublicKey,
+};
 
 pub(crate) const NAME: &str = "one.test";
 
@@ -61,7 +66,24 @@ impl Setting {
     }
 
     pub(crate) fn live(&self, file: &str) -> String {
-        fs::read_to_string(self.path("live").join(NAME).join(file)).unwrap()
+        self.live_of(NAME, file)
+    }
+
+    pub(crate) fn live_of(&self, name: &str, file: &str) -> String {
+        fs::read_to_string(self.path("live").join(name).join(file)).unwrap()
+    }
+
+    /// The key of the certificate that is published under that name: `RSA` or
+    /// `ECDSA`.
+    pub(crate) fn kind_of(&self, name: &str) -> &'static str {
+        let chain = self.live_of(name, "fullchain.pem");
+        let leaf = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
+        let (_, leaf) = X509Certificate::from_der(&leaf).unwrap();
+        match leaf.public_key().parsed().unwrap() {
+            PublicKey::RSA(_) => "RSA",
+            PublicKey::EC(_) => "ECDSA",
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) fn is_pending(&self) -> bool {

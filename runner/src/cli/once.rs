@@ -6,7 +6,7 @@ use super::lease::{Wait, under_lease};
 use super::start::start_alone;
 use super::{Exit, complain, print};
 use crate::config::Settings;
-use crate::model::{CertificateName, DomainName};
+use crate::model::CertificateName;
 use crate::reconcile::Runner;
 use crate::report::Report;
 
@@ -32,10 +32,9 @@ pub(super) struct Once {
     settings: Settings,
 }
 
-/// Parses a certificate's name: that of its first domain.
+/// Parses a certificate's name: its own, or its first domain.
 pub(super) fn certificate(text: &str) -> Result<CertificateName, String> {
-    DomainName::parse(text)
-        .map(|domain| CertificateName::of(&domain))
+    CertificateName::parse(text)
         .map_err(|error| format!("expected the name of a certificate: {error}"))
 }
 

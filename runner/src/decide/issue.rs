@@ -119,7 +119,8 @@ fn forgotten(
 
 /// Whether a served leaf can be the certificate `name`, placeholders apart. A
 /// server that does not know a name answers with another certificate of its
-/// own: that one does not name it, or is published elsewhere.
+/// own: that one does not name it, or is published elsewhere, or is the other one
+/// of a dual pair.
 pub(super) fn is_it(
     snapshot: &Snapshot,
     name: &CertificateName,
@@ -134,7 +135,22 @@ pub(super) fn is_it(
         let published = view.published.leaf();
         other != name && published.is_some_and(|it| it.fingerprint == leaf.fingerprint)
     });
-    !leaf.placeholder && names_it && !elsewhere
+    !leaf.placeholder && names_it && !elsewhere && !is_the_other(snapshot, name, view, leaf)
+}
+
+/// Whether a served leaf is of another kind than the certificate `name` and of
+/// the kind of one for the same domains: a server that has no pair of the first
+/// kind shows the other, of whatever version.
+pub(super) fn is_the_other(
+    snapshot: &Snapshot,
+    name: &CertificateName,
+    view: &CertificateView,
+    leaf: &Leaf,
+) -> bool {
+    let is_other = |(other, it): (&CertificateName, &CertificateView)| {
+        other != name && it.kind() == leaf.key && it.domains == view.domains
+    };
+    leaf.key != view.kind() && snapshot.certificates.iter().any(is_other)
 }
 
 fn served<'a>(

@@ -329,6 +329,7 @@ mod tests {
             authority: Digest::of_authority("https://acme.example/directory"),
             names: Digest::of_names(["example.org"]),
             replaced: None,
+            exempt: false,
         };
         let issued = Fingerprint::of_der(b"a");
         memory.history_mut(&name).issued(start, &order, issued);

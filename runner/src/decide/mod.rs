@@ -42,10 +42,10 @@ pub(crate) fn decide(
     let mut plan = Plan::default();
     plan.problems
         .extend(snapshot.labels.iter().cloned().map(Problem::Label));
-    let mut pace = memory.pace().clone();
+    let mut planned = own::Planned::none(snapshot, memory);
     for (name, certificate) in &snapshot.certificates {
         let (step, look_at) = match look(snapshot, name, certificate, memory, occasion, now) {
-            Some(look) => look.step(&mut pace),
+            Some(look) => look.step(&mut planned),
             None => {
                 let step = issue::step(snapshot, name, certificate, memory, occasion, now);
                 (step, None)

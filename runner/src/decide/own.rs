@@ -1,16 +1,46 @@
 //! Whether a certificate is to be obtained, where the runner decides it by the
 //! policy of [`super::renewal`], and not the engine.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::issue;
 use super::memory::{Attempted, Memory};
 use super::plan::{Occasion, Problem, Step, WhyIssue, WhyNot};
 use super::renewal::{
-    Current, Decision, Digest, Facts, History, Issued, Pace, Verdict, WhyDue, WhyHeld, verdict,
+    Current, Decision, Digest, Facts, History, Issued, Pace, Shared, Verdict, WhyDue, WhyHeld,
+    verdict,
 };
 use crate::model::{CertificateName, Fingerprint, Published};
 use crate::observe::{CertificateView, Snapshot};
+
+/// The orders that a plan holds so far, so that it does not hold more than may go.
+pub(super) struct Planned<'a> {
+    pace: Pace,
+    names: BTreeMap<Digest, SameNames<'a>>,
+}
+
+/// What there is of one set of names.
+#[derive(Default)]
+struct SameNames<'a> {
+    certificates: Vec<(&'a CertificateName, &'a CertificateView)>,
+    orders: usize,
+}
+
+impl<'a> Planned<'a> {
+    /// None, after those that are remembered.
+    pub(super) fn none(snapshot: &'a Snapshot, memory: &Memory) -> Self {
+        let mut names: BTreeMap<Digest, SameNames<'a>> = BTreeMap::new();
+        for (name, view) in &snapshot.certificates {
+            let same = names.entry(Digest::of_domains(&view.domains));
+            same.or_default().certificates.push((name, view));
+        }
+        let pace = memory.pace().clone();
+        Self { pace, names }
+    }
+}
 
 /// One certificate in the world in which it is looked at.
 pub(super) struct Look<'a> {
@@ -25,20 +55,21 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// What to do about it, and when to look again. An order that is planned is
-    /// counted in `pace`, so that one plan does not hold more than may go.
-    pub(super) fn step(&self, pace: &mut Pace) -> (Step, Option<Timestamp>) {
+    /// What to do about it, and when to look again. An order is added to what is
+    /// `planned`.
+    pub(super) fn step(&self, planned: &mut Planned<'_>) -> (Step, Option<Timestamp>) {
         if self.root_lost_it() {
             return (Step::Nothing(WhyNot::Problem), None);
         }
         if self.view.published == Published::Missing {
             return (self.placeholder(), None);
         }
-        let verdict = self.verdict(pace);
+        let verdict = self.verdict(planned);
         let look_at = verdict.look_at(self.now);
         let step = self.step_of(&verdict.decision);
         if let Step::Issue(WhyIssue::Due { counts: true, .. }) = step {
-            pace.ordered(self.now);
+            planned.pace.ordered(self.now);
+            planned.names.entry(self.wanted()).or_default().orders += 1;
         }
         (step, Some(look_at))
     }
@@ -93,19 +124,54 @@ impl Look<'_> {
         self.occasion.forced.contains(self.name)
     }
 
-    fn verdict(&self, pace: &Pace) -> Verdict {
-        let empty = History::default();
-        let history = self.memory.history(self.name).unwrap_or(&empty);
-        verdict(&self.facts(), history, pace, self.now)
+    fn verdict(&self, planned: &Planned<'_>) -> Verdict {
+        let facts = Facts {
+            shared: self.shared(planned),
+            ..self.facts()
+        };
+        verdict(&facts, &self.history(), &planned.pace, self.now)
     }
 
+    fn history(&self) -> Cow<'_, History> {
+        let known = self.memory.history(self.name);
+        known.map_or_else(Cow::default, Cow::Borrowed)
+    }
+
+    fn wanted(&self) -> Digest {
+        Digest::of_domains(&self.view.domains)
+    }
+
+    /// The facts of this certificate alone.
     fn facts(&self) -> Facts {
         Facts {
-            wanted: Digest::of_domains(&self.view.domains),
+            wanted: self.wanted(),
             authority: self.authority,
             current: self.current(),
             forced: self.is_forced(),
+            shared: Shared::default(),
         }
+    }
+
+    /// What is known of the same names under other certificates' names.
+    fn shared(&self, planned: &Planned<'_>) -> Shared {
+        let mut shared = Shared::default();
+        let Some(same) = planned.names.get(&self.wanted()) else {
+            return shared;
+        };
+        for &(name, view) in &same.certificates {
+            if name != self.name {
+                let other = Look {
+                    name,
+                    view,
+                    ..*self
+                };
+                shared.add(&other.facts(), &other.history(), self.now);
+            }
+        }
+        for _ in 0..same.orders {
+            shared.planned(self.now);
+        }
+        shared
     }
 
     fn current(&self) -> Current {
@@ -122,8 +188,11 @@ impl Look<'_> {
     /// The certificate of which the authority is to be asked when to renew it,
     /// if it is to be asked now.
     pub(super) fn ari_question(&self) -> Option<Fingerprint> {
-        let asks = self.verdict(self.memory.pace()).asks_ari(self.now);
-        let leaf = self.view.published.leaf().filter(|_| asks)?;
+        // What is shared has no say in it.
+        let pace = self.memory.pace();
+        let verdict = verdict(&self.facts(), &self.history(), pace, self.now);
+        let leaf = self.view.published.leaf();
+        let leaf = leaf.filter(|_| verdict.asks_ari(self.now))?;
         Some(leaf.fingerprint)
     }
 }

@@ -92,7 +92,7 @@ fn not_to_be_replaced(
     published: &Leaf,
     leaf: &Leaf,
 ) -> Option<Flaw> {
-    if leaf.placeholder {
+    if leaf.placeholder && !issue::is_the_other(snapshot, name, view, leaf) {
         return None;
     }
     if !issue::is_it(snapshot, name, view, leaf) {

@@ -15,6 +15,7 @@ use crate::model::{
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
 mod challenges;
+mod dual_pair;
 mod own;
 mod standings;
 mod windows;
@@ -103,6 +104,7 @@ pub(crate) fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
             name(),
             CertificateView {
                 domains: vec![domain()],
+                key: KeyKind::Ecdsa,
                 published,
             },
         )]),
@@ -364,6 +366,7 @@ fn with_second(mut world: Snapshot, published: Published, serving: &Serving) -> 
         second,
         CertificateView {
             domains: vec![domain],
+            key: KeyKind::Ecdsa,
             published,
         },
     );

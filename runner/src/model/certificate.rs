@@ -1,5 +1,7 @@
 //! A certificate and its key, checked where they enter.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
@@ -19,7 +21,7 @@ pub(crate) const PLACEHOLDER_ORGANISATION: &str = "Rollover placeholder";
 pub(crate) struct Leaf {
     /// SHA-256 of its DER.
     pub(crate) fingerprint: Fingerprint,
-    /// The DNS names it is for, lower case, sorted.
+    /// The DNS names and IP addresses it is for, lower case, sorted.
     pub(crate) names: Vec<String>,
     /// The first moment at which it is valid.
     pub(crate) not_before: Timestamp,
@@ -36,9 +38,11 @@ pub(crate) struct Leaf {
 impl Leaf {
     /// Whether the certificate names this domain, itself or by a wildcard.
     pub(crate) fn is_for(&self, domain: &DomainName) -> bool {
+        let is_dns = domain.ip().is_none();
         let domain = domain.as_str();
         let wildcard = domain
             .split_once('.')
+            .filter(|_| is_dns)
             .map(|(_, parent)| format!("*.{parent}"));
         self.names
             .iter()
@@ -201,7 +205,7 @@ pub(crate) fn leaf_of(certificates: &[impl AsRef<[u8]>]) -> Result<Leaf, String>
     };
     Ok(Leaf {
         fingerprint: Fingerprint::of_der(der),
-        names: dns_names(&certificate)?,
+        names: names(&certificate)?,
         not_before: timestamp(validity.not_before)?,
         not_after: timestamp(validity.not_after)?,
         placeholder: is_placeholder_issuer(&certificate),
@@ -210,7 +214,7 @@ pub(crate) fn leaf_of(certificates: &[impl AsRef<[u8]>]) -> Result<Leaf, String>
     })
 }
 
-fn dns_names(certificate: &X509Certificate<'_>) -> Result<Vec<String>, String> {
+fn names(certificate: &X509Certificate<'_>) -> Result<Vec<String>, String> {
     let extension = certificate
         .subject_alternative_name()
         .map_err(|error| error.to_string())?;
@@ -218,13 +222,25 @@ fn dns_names(certificate: &X509Certificate<'_>) -> Result<Vec<String>, String> {
         .iter()
         .flat_map(|extension| &extension.value.general_names)
         .filter_map(|name| match name {
+            // An address counts as one only where RFC 6125 (section 1.7.2) and
+            // browsers look for it.
+            GeneralName::DNSName(name) if name.parse::<IpAddr>().is_ok() => {
+                Some(format!("DNS:{name}"))
+            }
             GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            GeneralName::IPAddress(octets) => Some(address(octets)?.to_string()),
             _ => None,
         })
         .collect();
     names.sort_unstable();
     names.dedup();
     Ok(names)
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
+        .ok()
 }
 
 /// Whether a certificate says of itself that it is a placeholder of ours.
@@ -300,6 +316,30 @@ pub(crate) mod tests {
         let domains = ["example.org", "www.example.org"].map(|d| DomainName::parse(d).unwrap());
         assert!(leaf.is_for_exactly(&domains));
         assert!(!leaf.is_for_exactly(&domains[..1]));
+    }
+
+    #[test]
+    fn an_address_is_told_from_a_name_that_looks_like_one() {
+        use rcgen::{CertificateParams, KeyPair, SanType};
+        let parsed = |name: &str| DomainName::parse(name).unwrap();
+        let (chain, key) = pair(&["192.0.2.7", "2001:db8::7", "example.org"]);
+        let leaf = check(chain.as_bytes(), key.as_bytes()).unwrap().leaf;
+        assert_eq!(leaf.names, ["192.0.2.7", "2001:db8::7", "example.org"]);
+        let domains = ["example.org", "2001:DB8::0:7", "192.0.2.7"].map(parsed);
+        assert!(leaf.is_for_exactly(&domains));
+        assert!(domains.iter().all(|domain| leaf.is_for(domain)));
+        assert!(!leaf.is_for(&parsed("192.0.2.8")));
+
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = ["192.0.2.7", "*.0.2.7"]
+            .map(|name| SanType::DnsName(name.try_into().unwrap()))
+            .into();
+        let key = KeyPair::generate().unwrap();
+        let chain = params.self_signed(&key).unwrap().pem();
+        let key = key.serialize_pem();
+        let leaf = check(chain.as_bytes(), key.as_bytes()).unwrap().leaf;
+        assert!(!leaf.is_for(&parsed("192.0.2.7")), "{:?}", leaf.names);
+        assert!(!leaf.is_for_exactly(&[parsed("192.0.2.7")]));
     }
 
     #[test]

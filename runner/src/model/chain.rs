@@ -31,6 +31,16 @@ impl KeyKind {
     }
 }
 
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ecdsa => "ECDSA",
+            Self::Rsa => "RSA",
+            Self::Other => "other",
+        })
+    }
+}
+
 /// The certificates after a leaf, as a file or a server has them.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub(crate) struct Chain {

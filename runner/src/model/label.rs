@@ -247,28 +247,32 @@ impl Reader<'_> {
         }
         let mut certificates: Vec<CertificateSpec> = Vec::new();
         for (label, value) in &named {
-            let Some(certificate) = self.certificate(label, value) else {
-                continue;
-            };
-            if certificates.iter().any(|c| c.name == certificate.name) {
-                let expected = "a first domain that no other label of the service begins with";
-                self.wrong(label, value, expected);
-                continue;
+            for certificate in self.each(label, value).unwrap_or_default() {
+                if certificates.iter().any(|c| c.name == certificate.name) {
+                    let expected = "a first domain that no other label of the service begins with";
+                    self.wrong(label, value, expected);
+                    continue;
+                }
+                if self.collides(&certificate, &certificates) {
+                    let path = certificate.path.display().to_string();
+                    let expected = "a path with NAME in it, as neither secrets nor the two of a \
+                                    dual pair can share one";
+                    self.wrong("rollover.path", &path, expected);
+                    continue;
+                }
+                certificates.push(certificate);
             }
-            if self.collides(&certificate, &certificates) {
-                let path = certificate.path.display().to_string();
-                let expected = "a path with NAME in it, as secrets cannot share one";
-                self.wrong("rollover.path", &path, expected);
-                continue;
-            }
-            certificates.push(certificate);
         }
         certificates
     }
 
-    /// Whether a secret would have to stand where another does.
+    /// Whether it would have to stand where another does.
     fn collides(&self, certificate: &CertificateSpec, others: &[CertificateSpec]) -> bool {
-        self.is_by_secret() && others.iter().any(|other| other.path == certificate.path)
+        let by_secret = self.is_by_secret();
+        others.iter().any(|other| {
+            let is_dual = other.domains == certificate.domains;
+            other.path == certificate.path && (by_secret || is_dual)
+        })
     }
 
     fn is_by_secret(&self) -> bool {
@@ -276,7 +280,70 @@ impl Reader<'_> {
         strategy.is_some_and(|value| value.trim() == "secret")
     }
 
-    fn certificate(&mut self, label: &str, value: &str) -> Option<CertificateSpec> {
+    /// The certificates for the names of one label: one for each kind of key.
+    fn each(&mut self, label: &str, value: &str) -> Option<Vec<CertificateSpec>> {
+        let domains = self.domains(label, value)?;
+        let keys = self.parse(
+            "rollover.key",
+            "ecdsa",
+            "ecdsa, ecdsa384, rsa2048 or rsa4096, or one ECDSA and one RSA of them, such as \
+             ecdsa,rsa2048",
+            KeyAlgorithm::parse_list,
+        )?;
+        let profile = self.given("rollover.profile");
+        let challenge = self.challenge(label, value, &domains)?;
+        let name = CertificateName::of(domains.first()?);
+        let each = name.each(&keys).into_iter().map(|(name, key)| {
+            Some(CertificateSpec {
+                path: self.path(&name)?,
+                name,
+                domains: domains.clone(),
+                ordering: Ordering {
+                    key,
+                    profile: profile.clone(),
+                    challenge,
+                },
+            })
+        });
+        each.collect()
+    }
+
+    /// By what the names of a label are proved, if they can be.
+    fn challenge(&mut self, label: &str, value: &str, domains: &[DomainName]) -> Option<Challenge> {
+        let challenge = self.parse(CHALLENGE, "http-01", "http-01 or dns-01", |value| {
+            value.parse::<Challenge>().ok()
+        })?;
+        let (http, dns) = (Challenge::Http01, Challenge::Dns01);
+        let expected = match challenge {
+            Challenge::Http01 => {
+                let wildcard = domains.iter().find(|domain| domain.is_wildcard());
+                wildcard.map(|wildcard| {
+                    format!(
+                        "names that {http} can prove, and an authority gives {wildcard} by {dns} \
+                         only; set {CHALLENGE}={dns} (docs/dns.md), or list each host"
+                    )
+                })
+            }
+            Challenge::Dns01 => {
+                let address = domains.iter().find_map(DomainName::ip);
+                address.map(|address| {
+                    format!(
+                        "names that {dns} can prove, and an authority gives {address} by {http} \
+                         only; give it a service or a list of its own"
+                    )
+                })
+            }
+        };
+        match expected {
+            Some(expected) => {
+                self.wrong(label, value, &expected);
+                None
+            }
+            None => Some(challenge),
+        }
+    }
+
+    fn domains(&mut self, label: &str, value: &str) -> Option<Vec<DomainName>> {
         let mut domains = Vec::new();
         for part in value.split(',') {
             match DomainName::parse(part) {
@@ -288,55 +355,22 @@ impl Reader<'_> {
                 }
             }
         }
-        let ordering = self.ordering()?;
-        let mut wildcards = domains.iter().filter(|domain| domain.is_wildcard());
-        if let (Challenge::Http01, Some(wildcard)) = (ordering.challenge, wildcards.next()) {
-            let expected = format!(
-                "names that {} can prove, and an authority gives {wildcard} by {} only; set \
-                 {CHALLENGE}={1} (docs/dns.md), or list each host",
-                Challenge::Http01,
-                Challenge::Dns01
-            );
-            self.wrong(label, value, &expected);
-            return None;
-        }
-        let name = CertificateName::of(domains.first()?);
+        Some(domains)
+    }
+
+    fn path(&mut self, name: &CertificateName) -> Option<PathBuf> {
         let directory = if self.is_by_secret() {
             SECRETS
         } else {
             "/etc/letsencrypt/live"
         };
         let default = format!("{directory}/{name}/fullchain.pem");
-        let path = self.parse(
+        self.parse(
             "rollover.path",
             &default,
             "the absolute path of the chain inside the replica",
             |v| Some(PathBuf::from(v.replace("NAME", name.as_str()))).filter(|p| p.is_absolute()),
-        )?;
-        Some(CertificateSpec {
-            name,
-            domains,
-            path,
-            ordering,
-        })
-    }
-
-    fn ordering(&mut self) -> Option<Ordering> {
-        let key = self.parse(
-            "rollover.key",
-            "ecdsa",
-            "ecdsa, ecdsa384, rsa2048 or rsa4096",
-            |value| value.parse::<KeyAlgorithm>().ok(),
-        );
-        let profile = self.given("rollover.profile");
-        let challenge = self.parse(CHALLENGE, "http-01", "http-01 or dns-01", |value| {
-            value.parse::<Challenge>().ok()
-        });
-        Some(Ordering {
-            key: key?,
-            profile,
-            challenge: challenge?,
-        })
+        )
     }
 
     fn parse<T>(
@@ -521,7 +555,62 @@ mod tests {
             ("rollover.path", "/tls/fullchain.pem"),
         ]);
         assert_eq!(parsed.unwrap().certificates.len(), 1);
-        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.path="/tls/fullchain.pem": expected a path with NAME in it, as secrets cannot share one; everything else goes on"#);
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.path="/tls/fullchain.pem": expected a path with NAME in it, as neither secrets nor the two of a dual pair can share one; everything else goes on"#);
+    }
+
+    #[test]
+    fn a_list_of_keys_asks_for_a_certificate_of_each() {
+        let asked = |key: &str, path: &str| {
+            parse(&[
+                ("rollover.enable", "true"),
+                ("rollover.domains", "example.org,www.example.org"),
+                ("rollover.key", key),
+                ("rollover.path", path),
+            ])
+        };
+        let (parsed, errors) = asked("ecdsa384, rsa2048", "/tls/NAME/fullchain.pem");
+        assert_eq!(errors, [""; 0]);
+        let [first, second] = &parsed.unwrap().certificates[..] else {
+            panic!("there are two");
+        };
+        assert_eq!(first.domains, second.domains);
+        let told = [first, second].map(|it| {
+            let (name, key) = (&it.name, it.ordering.key);
+            format!("{name} {key} {}", it.path.display())
+        });
+        assert_eq!(
+            told,
+            [
+                "example.org ecdsa384 /tls/example.org/fullchain.pem",
+                "example.org-rsa rsa2048 /tls/example.org-rsa/fullchain.pem"
+            ]
+        );
+
+        let (parsed, errors) = asked("ecdsa,rsa2048", "/tls/fullchain.pem");
+        assert_eq!(parsed.unwrap().certificates.len(), 1);
+        assert!(errors[0].contains("the two of a dual pair"), "{errors:?}");
+        let (parsed, errors) = asked("ecdsa,ecdsa384", "/tls/NAME/fullchain.pem");
+        assert!(parsed.is_none());
+        insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.key="ecdsa,ecdsa384": expected ecdsa, ecdsa384, rsa2048 or rsa4096, or one ECDSA and one RSA of them, such as ecdsa,rsa2048; everything else goes on"#);
+    }
+
+    #[test]
+    fn a_server_is_asked_by_a_name_unless_there_are_addresses_alone() {
+        let asked_by = |domains: &str| {
+            let labels = [("rollover.enable", "true"), ("rollover.domains", domains)];
+            let certificate = parse(&labels).0.unwrap().certificates.remove(0);
+            let path = certificate.path.display().to_string();
+            (certificate.asked_by().unwrap().to_string(), path)
+        };
+        let path = |name: &str| format!("/etc/letsencrypt/live/{name}/fullchain.pem");
+        assert_eq!(
+            asked_by("192.0.2.7, 2001:db8::7, example.org"),
+            ("example.org".to_owned(), path("192.0.2.7"))
+        );
+        assert_eq!(
+            asked_by("2001:db8::7,192.0.2.7"),
+            ("2001:db8::7".to_owned(), path("2001-db8-0-0-0-0-0-7"))
+        );
     }
 
     #[test]
@@ -544,6 +633,16 @@ mod tests {
         let (parsed, errors) = wanting(&[]);
         assert!(parsed.is_none());
         insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.domains="*.example.org,example.org": expected names that http-01 can prove, and an authority gives *.example.org by dns-01 only; set rollover.challenge=dns-01 (docs/dns.md), or list each host; everything else goes on"#);
+        let addresses = [
+            ("rollover.challenge", "dns-01"),
+            ("rollover.domains", "192.0.2.7"),
+        ];
+        let (parsed, errors) = wanting(&addresses);
+        assert!(parsed.is_none());
+        assert!(
+            errors[0].contains("gives 192.0.2.7 by http-01 only"),
+            "{errors:?}"
+        );
         let (parsed, errors) = wanting(&[("rollover.challenge", "dns")]);
         assert!(parsed.is_none());
         insta::assert_snapshot!(errors.join("\n"), @r#"service web: label rollover.challenge="dns": expected http-01 or dns-01; everything else goes on"#);

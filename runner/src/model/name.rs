@@ -1,11 +1,15 @@
 //! Names of domains and certificates, checked where they enter.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use super::{KeyAlgorithm, KeyKind};
+
 /// A DNS name as it stands in a certificate: lower case, ASCII (A-labels),
-/// at most 253 octets, optionally with a leading `*.`.
+/// at most 253 octets, optionally with a leading `*.`. Or an IP address
+/// (RFC 8738) in its canonical form, which no DNS name has.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Debug)]
 #[serde(try_from = "String")]
 pub(crate) struct DomainName(String);
@@ -21,6 +25,9 @@ pub(crate) struct DomainNameError {
 impl DomainName {
     /// Parses `text`, folding it to lower case.
     pub(crate) fn parse(text: &str) -> Result<Self, DomainNameError> {
+        if let Ok(address) = text.trim().parse::<IpAddr>() {
+            return Ok(Self(address.to_string()));
+        }
         let wrong = |why| DomainNameError {
             text: text.to_owned(),
             why,
@@ -50,6 +57,10 @@ impl DomainName {
                 ));
             }
         }
+        // No top-level domain is a number: it is a slip in an IPv4 address.
+        if labels.rsplit('.').next().is_some_and(is_number) {
+            return Err(wrong("it ends in a number, and is no IP address"));
+        }
         Ok(Self(name))
     }
 
@@ -62,10 +73,19 @@ impl DomainName {
         self.0.starts_with("*.")
     }
 
+    /// The address, if it is one and no DNS name.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        self.0.parse().ok()
+    }
+
     /// A concrete name to ask a server for: a wildcard needs one.
     pub(crate) fn server_name(&self) -> String {
         self.0.replacen('*', "wildcard-probe", 1)
     }
+}
+
+fn is_number(part: &str) -> bool {
+    part.chars().all(|c| c.is_ascii_digit())
 }
 
 impl TryFrom<String> for DomainName {
@@ -89,9 +109,52 @@ pub(crate) struct CertificateName(String);
 
 impl CertificateName {
     /// The name that certbot gives a certificate whose first domain this is:
-    /// the domain, without a wildcard's `*.`.
+    /// the domain, without a wildcard's `*.`. That of an IPv6 address has hyphens
+    /// for its colons, which swarm does not take in the names of its objects, and
+    /// Docker takes for separators in those of mounts.
     pub(crate) fn of(domain: &DomainName) -> Self {
-        Self(domain.0.trim_start_matches("*.").to_owned())
+        match domain.ip() {
+            Some(IpAddr::V6(address)) => Self::of_ipv6(address),
+            _ => Self(domain.0.trim_start_matches("*.").to_owned()),
+        }
+    }
+
+    /// All eight groups, so that it neither begins nor ends with a hyphen.
+    fn of_ipv6(address: Ipv6Addr) -> Self {
+        let groups = address.segments().map(|group| format!("{group:x}"));
+        Self(groups.join("-"))
+    }
+
+    /// Reads the name of a certificate, or what [names it](Self::of).
+    pub(crate) fn parse(text: &str) -> Result<Self, DomainNameError> {
+        match Self::read_ipv6(text) {
+            Some(name) => Ok(name),
+            None => DomainName::parse(text).map(|domain| Self::of(&domain)),
+        }
+    }
+
+    /// Without a dot, it would be no domain.
+    fn read_ipv6(text: &str) -> Option<Self> {
+        let ending = |kind: &KeyKind| format!("-{kind}").to_ascii_lowercase();
+        let kind = [KeyKind::Ecdsa, KeyKind::Rsa]
+            .into_iter()
+            .find(|kind| text.ends_with(&ending(kind)));
+        let ending = kind.map(|kind| ending(&kind)).unwrap_or_default();
+        let groups = text.strip_suffix(&ending)?.replace('-', ":");
+        let name = Self::of_ipv6(groups.parse().ok()?);
+        Some(Self(name.0 + &ending))
+    }
+
+    /// The names of the certificates for the same domains with these keys: the
+    /// first has the plain one, another is told by the kind of its key, as who
+    /// makes a second lineage with certbot would call it.
+    pub(crate) fn each(&self, keys: &[KeyAlgorithm]) -> Vec<(Self, KeyAlgorithm)> {
+        let other = |key: KeyAlgorithm| Self(format!("{self}-{}", key.kind()).to_lowercase());
+        let named = keys.iter().enumerate().map(|(nth, &key)| match nth {
+            0 => (self.clone(), key),
+            _ => (other(key), key),
+        });
+        named.collect()
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -102,9 +165,7 @@ impl CertificateName {
 impl<'de> Deserialize<'de> for CertificateName {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        DomainName::parse(&name)
-            .map(|domain| Self::of(&domain))
-            .map_err(serde::de::Error::custom)
+        Self::parse(&name).map_err(serde::de::Error::custom)
     }
 }
 
@@ -125,6 +186,9 @@ mod tests {
             (" WWW.Example.ORG ", "www.example.org"),
             ("*.example.org", "*.example.org"),
             ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            (" 192.0.2.7", "192.0.2.7"),
+            ("2001:DB8:0::7", "2001:db8::7"),
+            ("7.example.org", "7.example.org"),
         ] {
             assert_eq!(DomainName::parse(text).unwrap().as_str(), name);
         }
@@ -145,6 +209,11 @@ mod tests {
             "a..b",
             "bücher.example",
             "example.org.",
+            "192.0.2.777",
+            "192.0.2.7:443",
+            "*.192.0.2.7",
+            "[2001:db8::7]",
+            "fe80::1%eth0",
         ] {
             assert!(DomainName::parse(text).is_err(), "{text}");
         }
@@ -155,5 +224,58 @@ mod tests {
         let domain = DomainName::parse("*.example.org").unwrap();
         assert_eq!(CertificateName::of(&domain).as_str(), "example.org");
         assert_eq!(domain.server_name(), "wildcard-probe.example.org");
+    }
+
+    fn named(domain: &str) -> CertificateName {
+        CertificateName::of(&DomainName::parse(domain).unwrap())
+    }
+
+    #[test]
+    fn an_ipv6_address_is_named_without_colons() {
+        assert_eq!(named("192.0.2.7").as_str(), "192.0.2.7");
+        assert_eq!(named("2001:db8::7").as_str(), "2001-db8-0-0-0-0-0-7");
+        assert_eq!(named("::1").as_str(), "0-0-0-0-0-0-0-1");
+    }
+
+    #[test]
+    fn a_second_certificate_is_named_by_the_kind_of_its_key() {
+        use KeyAlgorithm::{Ecdsa384, Rsa2048};
+        let each = |keys: &[KeyAlgorithm]| {
+            let each = named("example.org").each(keys).into_iter();
+            each.map(|(name, _)| name.0).collect::<Vec<_>>()
+        };
+        assert_eq!(each(&[Rsa2048]), ["example.org"]);
+        let pair = each(&[Ecdsa384, Rsa2048]);
+        assert_eq!(pair, ["example.org", "example.org-rsa"]);
+        let pair = each(&[Rsa2048, Ecdsa384]);
+        assert_eq!(pair, ["example.org", "example.org-ecdsa"]);
+    }
+
+    #[test]
+    fn every_name_of_a_certificate_is_read_again() {
+        let keys = [KeyAlgorithm::Ecdsa, KeyAlgorithm::Rsa2048];
+        for domain in [
+            "example.org",
+            "*.example.org",
+            "192.0.2.7",
+            "2001:db8::7",
+            "::",
+        ] {
+            for (name, _) in named(domain).each(&keys) {
+                assert_eq!(CertificateName::parse(name.as_str()), Ok(name.clone()));
+                let json = serde_json::to_string(&name).unwrap();
+                assert_eq!(
+                    serde_json::from_str::<CertificateName>(&json).unwrap(),
+                    name
+                );
+            }
+        }
+        assert_eq!(
+            CertificateName::parse("2001:db8::7"),
+            Ok(named("2001:db8::7"))
+        );
+        for text in ["", "-rsa", "2001-db8", "../etc", "example-rsa"] {
+            assert!(CertificateName::parse(text).is_err(), "{text}");
+        }
     }
 }

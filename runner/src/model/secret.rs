@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{CertificateName, CertificateSpec, DomainName, Fingerprint, Leaf};
+use super::{CertificateName, CertificateSpec, Fingerprint, Leaf};
 
 /// By which the runner knows its secrets.
 pub(crate) const CERTIFICATE_LABEL: &str = "rollover.certificate";
@@ -92,9 +92,8 @@ impl Version {
 
     fn read(labels: &HashMap<String, String>) -> Option<Self> {
         let label = |name: &str| labels.get(name);
-        let domain = DomainName::parse(label(CERTIFICATE_LABEL)?).ok()?;
         Some(Self {
-            certificate: CertificateName::of(&domain),
+            certificate: CertificateName::parse(label(CERTIFICATE_LABEL)?).ok()?,
             fingerprint: label(FINGERPRINT_LABEL)?.parse().ok()?,
             not_before: label(NOT_BEFORE_LABEL)?.parse().ok()?,
             placeholder: label(PLACEHOLDER_LABEL)?.parse().ok()?,
@@ -177,6 +176,7 @@ pub(crate) fn mounted(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::DomainName;
 
     pub(crate) fn name() -> CertificateName {
         CertificateName::of(&DomainName::parse("example.org").unwrap())

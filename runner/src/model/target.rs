@@ -50,12 +50,25 @@ pub(crate) struct Target {
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub(crate) struct CertificateSpec {
     pub(crate) name: CertificateName,
-    /// Its names; the first names the certificate.
+    /// Its names; the first names the certificate, and the kind of its key too if
+    /// it is the second of a dual pair.
     pub(crate) domains: Vec<DomainName>,
     /// Where the replica sees the chain; the key stands beside it.
     pub(crate) path: PathBuf,
     /// What it is ordered with besides the names.
     pub(crate) ordering: Ordering,
+}
+
+impl CertificateSpec {
+    /// By what a server is asked for it: the first name that is one, for an address
+    /// cannot be asked for (RFC 6066, section 3), and a server that is asked for
+    /// nothing shows whatever is its default.
+    pub(crate) fn asked_by(&self) -> Option<&DomainName> {
+        let mut domains = self.domains.iter();
+        domains
+            .find(|domain| domain.ip().is_none())
+            .or(self.domains.first())
+    }
 }
 
 /// How a certificate is ordered.

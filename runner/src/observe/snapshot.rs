@@ -11,14 +11,15 @@ use super::own::Own;
 use super::probe::{Question, probe, probe_public};
 use super::secrets::own_secrets;
 use super::swarm::{self, SwarmError};
+use crate::config::Engine;
 use crate::docker::Manager;
 use crate::model::{
     CertificateName, CertificateSpec, DomainName, KeyKind, LabelError, Ordering, Published,
     Replica, Serving, Strategy, Target, Version, mounted,
 };
 
-/// The kind of key that each certificate is published with: what a server that
-/// has one of each kind is to be asked for.
+/// The kind of key that each certificate is published with, or is wanted with:
+/// what a server that has one of each kind is to be asked for.
 pub(crate) type Kinds = BTreeMap<CertificateName, KeyKind>;
 
 /// The world as it was seen.
@@ -45,7 +46,16 @@ impl Snapshot {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct CertificateView {
     pub(crate) domains: Vec<DomainName>,
+    /// The kind that its key is to be of.
+    pub(crate) key: KeyKind,
     pub(crate) published: Published,
+}
+
+impl CertificateView {
+    /// The kind of its key, or that which it is to be.
+    pub(crate) fn kind(&self) -> KeyKind {
+        self.published.leaf().map_or(self.key, |leaf| leaf.key)
+    }
 }
 
 /// A target with its replicas.
@@ -84,17 +94,21 @@ pub(crate) async fn observe(
     manager: &Manager,
     root: &Path,
     own: Option<&Own>,
+    engine: Engine,
 ) -> Result<Snapshot, SwarmError> {
-    let (found, mut labels) = swarm::targets(&manager.docker).await?;
+    let (mut found, mut labels) = swarm::targets(&manager.docker).await?;
+    if engine == Engine::Certbot {
+        labels.extend(found.iter_mut().flat_map(take_out_what_certbot_cannot));
+    }
     let (found, certificates) = agree_on_certificates(found, root, &mut labels);
     let secrets = if found.iter().any(is_by_secret) {
         own_secrets(&manager.docker).await?
     } else {
         Vec::new()
     };
-    let published = certificates.iter();
-    let kinds: Kinds = published
-        .filter_map(|(name, view)| Some((name.clone(), view.published.leaf()?.key)))
+    let wanted = certificates.iter();
+    let kinds: Kinds = wanted
+        .map(|(name, view)| (name.clone(), view.kind()))
         .collect();
     let mut targets = Vec::new();
     for mut target in found {
@@ -117,6 +131,34 @@ pub(crate) async fn observe(
     })
 }
 
+/// Takes out what only the engine acme obtains: why, of each.
+fn take_out_what_certbot_cannot(target: &mut Target) -> Vec<LabelError> {
+    let Target {
+        name, certificates, ..
+    } = target;
+    let refused = |wanted: &CertificateSpec| {
+        let is_first = wanted.domains.first().map(CertificateName::of) == Some(wanted.name.clone());
+        let (label, value, why) = if !is_first {
+            let key = wanted.ordering.key.to_string();
+            ("rollover.key", key, "one kind of key")
+        } else if wanted.domains.iter().any(|domain| domain.ip().is_some()) {
+            let domains = list(&wanted.domains);
+            ("rollover.domains", domains, "domain names and no address")
+        } else {
+            return None;
+        };
+        Some(LabelError {
+            service: name.clone(),
+            label: label.to_owned(),
+            value,
+            expected: format!("{why}, as the engine certbot obtains no more (--engine acme does)"),
+        })
+    };
+    let errors = certificates.iter().filter_map(refused).collect();
+    certificates.retain(|wanted| refused(wanted).is_none());
+    errors
+}
+
 fn is_by_secret(target: &Target) -> bool {
     matches!(target.strategy, Strategy::Secret(_))
 }
@@ -137,6 +179,7 @@ fn agree_on_certificates(
                     .entry(wanted.name.clone())
                     .or_insert_with(|| CertificateView {
                         domains: wanted.domains.clone(),
+                        key: wanted.ordering.key.kind(),
                         published: files::published(root, &wanted.name),
                     });
             let agrees = known.domains == wanted.domains;
@@ -217,7 +260,7 @@ fn question<'a>(
     kinds: &Kinds,
 ) -> Option<Question<'a>> {
     Some(Question {
-        domain: certificate.domains.first()?,
+        domain: certificate.asked_by()?,
         probe: target.probe,
         kind: kinds.get(&certificate.name).copied(),
     })

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rules::{Profile, Rules, Windows};
 use crate::decide::renewal::{
-    AriAnswer, AriFailure, Current, Digest, Facts, History, Issued, Order, draw,
+    AriAnswer, AriFailure, Current, Digest, Facts, History, Issued, Order, Shared, draw,
 };
 use crate::model::Fingerprint;
 
@@ -37,6 +37,7 @@ pub(super) fn fleet(rules: &Rules, certificates: usize, seed: u64) -> Vec<Certif
             authority,
             current: Current::Missing,
             forced: false,
+            shared: Shared::default(),
         },
         history: History::default(),
         profile: profile_of(&rules.profiles, nth, seed),
@@ -115,6 +116,7 @@ impl Certificate {
             authority: self.facts.authority,
             names: self.facts.wanted,
             replaced: self.issued().map(|issued| issued.fingerprint),
+            exempt: false,
         }
     }
 

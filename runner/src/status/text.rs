@@ -9,7 +9,7 @@ use super::{
     TargetStatus,
 };
 use crate::decide::{Flaw, Standing};
-use crate::model::{CertificateName, KeyKind};
+use crate::model::CertificateName;
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +137,7 @@ fn certificate(it: &CertificateStatus) -> [String; 6] {
             [
                 name,
                 short(&it.published) + kind,
-                key_kind(*key).to_owned(),
+                key.to_string(),
                 not_after.to_string(),
                 // Rounded down: what is left is never said to be more.
                 format!("{} %", (life_left * 100.0).floor()),
@@ -151,14 +151,6 @@ fn short(published: &PublishedStatus) -> String {
     match published {
         PublishedStatus::Pair { fingerprint, .. } => fingerprint.chars().take(12).collect(),
         PublishedStatus::Missing | PublishedStatus::Broken { .. } => "-".to_owned(),
-    }
-}
-
-fn key_kind(key: KeyKind) -> &'static str {
-    match key {
-        KeyKind::Ecdsa => "ECDSA",
-        KeyKind::Rsa => "RSA",
-        KeyKind::Other => "other",
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod acme;
 mod certbot;
 mod challenge;
 mod dns;
+mod key;
 mod placeholder;
 
 use std::net::SocketAddr;
@@ -20,7 +21,10 @@ use crate::state::Fence;
 
 pub(crate) use acme::Acme;
 pub(crate) use challenge::{CHALLENGE_PORT, listening};
-pub(crate) use placeholder::{PlaceholderError, prepare as prepare_placeholder};
+pub(crate) use key::generate as generate_key;
+pub(crate) use placeholder::{
+    PlaceholderError, key_of as placeholder_key, prepare as prepare_placeholder,
+};
 
 /// A certificate to obtain.
 #[derive(Debug)]

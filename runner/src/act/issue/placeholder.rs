@@ -16,7 +16,10 @@ use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use time::OffsetDateTime;
 
-use crate::model::{CertificateName, DomainName, PLACEHOLDER_ORGANISATION, leaf_of};
+use super::key::KeyError;
+use crate::model::{
+    CertificateName, DomainName, KeyAlgorithm, KeyKind, PLACEHOLDER_ORGANISATION, leaf_of,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -41,6 +44,11 @@ pub(crate) enum PlaceholderError {
         name: CertificateName,
         source: rcgen::Error,
     },
+    #[error("certificate {name}: publish a placeholder: {source}")]
+    Key {
+        name: CertificateName,
+        source: KeyError,
+    },
     #[error(
         "certificate {name}: publish a placeholder: {path} is there, but live/{name} is not; \
          restore live/{name}, or move {path} away to begin anew", path = path.display()
@@ -56,6 +64,15 @@ pub(crate) enum PlaceholderError {
 #[derive(Debug)]
 pub(crate) struct Prepared<'a>(Lineage<'a>);
 
+/// What the key of a placeholder is, for a certificate that is to have one of this
+/// kind: a server that is given two of one kind serves only the last.
+pub(crate) fn key_of(kind: KeyKind) -> KeyAlgorithm {
+    match kind {
+        KeyKind::Rsa => KeyAlgorithm::Rsa2048,
+        KeyKind::Ecdsa | KeyKind::Other => KeyAlgorithm::Ecdsa,
+    }
+}
+
 /// Writes a placeholder for `domains` under `root`, all but `live/NAME`.
 ///
 /// What an earlier crash left of a placeholder is replaced; what is left of a
@@ -64,9 +81,10 @@ pub(crate) fn prepare<'a>(
     root: &'a Path,
     name: &'a CertificateName,
     domains: &[DomainName],
+    key: &KeyPair,
     now: Timestamp,
 ) -> Result<Prepared<'a>, PlaceholderError> {
-    let made = make(domains, now).map_err(|source| PlaceholderError::Make {
+    let made = make(domains, key, now).map_err(|source| PlaceholderError::Make {
         name: name.clone(),
         source,
     })?;
@@ -89,7 +107,7 @@ struct Made {
     key: String,
 }
 
-fn make(domains: &[DomainName], now: Timestamp) -> Result<Made, rcgen::Error> {
+fn make(domains: &[DomainName], key: &KeyPair, now: Timestamp) -> Result<Made, rcgen::Error> {
     let names: Vec<String> = domains.iter().map(ToString::to_string).collect();
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, PLACEHOLDER_ORGANISATION);
@@ -101,9 +119,8 @@ fn make(domains: &[DomainName], now: Timestamp) -> Result<Made, rcgen::Error> {
     // Begun yesterday: a node whose clock is behind must not refuse it.
     params.not_before = moment(now - SignedDuration::from_hours(24));
     params.not_after = moment(now + LIFE);
-    let key = KeyPair::generate()?;
     Ok(Made {
-        chain: params.self_signed(&key)?.pem(),
+        chain: params.self_signed(key)?.pem(),
         key: key.serialize_pem(),
     })
 }
@@ -275,7 +292,8 @@ mod tests {
         domains: &[DomainName],
         now: Timestamp,
     ) -> Result<(), PlaceholderError> {
-        prepare(root, name, domains, now)?.publish()
+        let key = KeyPair::generate().unwrap();
+        prepare(root, name, domains, &key, now)?.publish()
     }
 
     fn setting() -> (

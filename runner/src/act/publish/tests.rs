@@ -349,7 +349,8 @@ fn a_placeholder_is_replaced_and_never_gone_back_to() {
     let root = Root::new();
     let domains = [DomainName::parse(NAME).unwrap()];
     let now = "2026-11-24T00:00:00Z".parse().unwrap();
-    let prepared = prepare_placeholder(root.directory.path(), &root.name, &domains, now);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let prepared = prepare_placeholder(root.directory.path(), &root.name, &domains, &key, now);
     prepared.unwrap().publish().unwrap();
     let version = publish(&root.publisher());
     assert_eq!(root.served(), version.leaf);

@@ -71,7 +71,7 @@ impl Order {
                 .find(|spec| spec.name == expected.certificate)?;
             Some(OrderedCertificate {
                 chain: spec.path.clone(),
-                domain: spec.domains.first()?.clone(),
+                domain: spec.asked_by()?.clone(),
                 kind: expected.leaf.key,
                 fingerprint: expected.leaf.fingerprint,
             })

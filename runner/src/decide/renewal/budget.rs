@@ -8,6 +8,11 @@
 //!   most four leave one in the authority's bucket, so that an emergency is never
 //!   answered by a refusal, and a person who has mended the cause can still force.
 //! - a person who forces is not held; what was forced counts.
+//!
+//! The authority counts all certificates for the set of names, one with an ECDSA
+//! and one with an RSA key too, and not those that it has exempted. So both are
+//! counted: what was issued under the certificate's own name, all of it; and what
+//! counted at the authority, under whatever name.
 
 use jiff::Timestamp;
 
@@ -20,14 +25,24 @@ const IN_AN_EMERGENCY: usize = 4;
 
 /// Until when the budget holds an order back, and how many issuances it counts.
 pub(super) fn until(facts: &Facts, history: &History, now: Timestamp) -> Option<(Timestamp, u32)> {
-    let counted = counted(facts, history, now);
+    let own = issuances(facts, history, now);
+    let own = own.into_iter().map(|(at, _)| at).collect();
+    let mut at_the_authority = counted(facts, history, now);
+    at_the_authority.extend(facts.shared.issued_since(before(now, WEEK)));
+    let limits = [own, at_the_authority].map(|times| limit(facts, times));
+    limits.into_iter().flatten().max_by_key(|(until, _)| *until)
+}
+
+/// Until when so many issuances hold another one back.
+fn limit(facts: &Facts, mut times: Vec<Timestamp>) -> Option<(Timestamp, u32)> {
+    times.sort_unstable();
     let period = facts
         .current
         .issued()
         .map_or(WEEK, |issued| issued.budget_period());
     let frees = |allowed: usize| {
-        let last_too_many = counted.len().checked_sub(allowed)?;
-        Some(after(*counted.get(last_too_many)?, period))
+        let last_too_many = times.len().checked_sub(allowed)?;
+        Some(after(*times.get(last_too_many)?, period))
     };
     let by_itself = frees(BY_ITSELF)?;
     let until = match facts.current.issued() {
@@ -37,25 +52,33 @@ pub(super) fn until(facts: &Facts, history: &History, now: Timestamp) -> Option<
         }
         None => by_itself,
     };
-    let count = u32::try_from(counted.len()).unwrap_or(u32::MAX);
+    let count = u32::try_from(times.len()).unwrap_or(u32::MAX);
     Some((until, count))
 }
 
-/// When the wanted set of names was issued, oldest first: what is remembered, and
-/// what is published though nothing is remembered of it (made by hand, by an
-/// earlier engine, or just before a crash).
-fn counted(facts: &Facts, history: &History, now: Timestamp) -> Vec<Timestamp> {
+/// When the wanted set of names was issued under this certificate's name, as far
+/// as the authority counts it.
+pub(super) fn counted(facts: &Facts, history: &History, now: Timestamp) -> Vec<Timestamp> {
+    let issuances = issuances(facts, history, now).into_iter();
+    issuances
+        .filter_map(|(at, counts)| counts.then_some(at))
+        .collect()
+}
+
+/// When the wanted set of names was issued, and whether it counted: what is
+/// remembered, and what is published though nothing is remembered of it (made by
+/// hand, by an earlier engine, or just before a crash).
+fn issuances(facts: &Facts, history: &History, now: Timestamp) -> Vec<(Timestamp, bool)> {
     let since = before(now, WEEK);
-    let mut times: Vec<Timestamp> = history
+    let mut issuances: Vec<(Timestamp, bool)> = history
         .issuances_of(facts.authority, facts.wanted)
-        .filter(|&at| at > since)
+        .filter(|&(at, _)| at > since)
         .collect();
     let unknown = facts.current.issued().filter(|issued| {
         issued.names == facts.wanted
             && issued.not_before > since
             && !history.has_issued(issued.fingerprint)
     });
-    times.extend(unknown.map(|issued| issued.not_before));
-    times.sort_unstable();
-    times
+    issuances.extend(unknown.map(|issued| (issued.not_before, true)));
+    issuances
 }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::draw::{Digest, draw};
+use super::shared::Shared;
 use super::time::{DAY, before, part};
 use crate::model::{Fingerprint, Leaf};
 
@@ -17,6 +18,9 @@ pub(crate) struct Facts {
     pub(crate) current: Current,
     /// A person wants it renewed now.
     pub(crate) forced: bool,
+    /// What is known of other certificates for the same names.
+    #[serde(default)]
+    pub(crate) shared: Shared,
 }
 
 /// What is published.

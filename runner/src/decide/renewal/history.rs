@@ -42,6 +42,8 @@ pub(crate) struct History {
 struct Issuance {
     at: Timestamp,
     names: Digest,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    exempt: bool,
 }
 
 /// The last success.
@@ -72,6 +74,8 @@ pub(crate) struct Order {
     pub(crate) names: Digest,
     /// The certificate that was published when it was asked, a placeholder apart.
     pub(crate) replaced: Option<Fingerprint>,
+    /// Whether the authority counts it against no limit.
+    pub(crate) exempt: bool,
 }
 
 /// How an order failed.
@@ -98,6 +102,16 @@ pub(crate) enum FailureClass {
     Refused,
     /// It issued, or would have: but a key, a file or a volume failed here.
     Local,
+}
+
+impl FailureClass {
+    /// Whether it is about the names, and so meets every order for them.
+    pub(super) fn is_about_the_names(self) -> bool {
+        match self {
+            Self::RateLimited | Self::Validation => true,
+            Self::Unreachable | Self::Server | Self::Refused | Self::Local => false,
+        }
+    }
 }
 
 fn known_form<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
@@ -134,6 +148,7 @@ impl History {
         self.issuances.push(Issuance {
             at,
             names: order.names,
+            exempt: order.exempt,
         });
         let too_many = self.issuances.len().saturating_sub(KEPT);
         self.issuances.drain(..too_many);
@@ -202,16 +217,17 @@ impl History {
         }
     }
 
+    /// When they were issued, and whether the authority counted it.
     pub(super) fn issuances_of(
         &self,
         authority: Digest,
         names: Digest,
-    ) -> impl Iterator<Item = Timestamp> {
+    ) -> impl Iterator<Item = (Timestamp, bool)> {
         let same = self.authority == Some(authority);
         let issuances = self.issuances.iter().filter(move |_| same);
         issuances
             .filter(move |issuance| issuance.names == names)
-            .map(|issuance| issuance.at)
+            .map(|issuance| (issuance.at, !issuance.exempt))
     }
 
     /// Whether the last issuance was of this certificate.

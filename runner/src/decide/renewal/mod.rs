@@ -18,7 +18,9 @@
 //! which nothing overrides; after a failure; while what was just issued is not
 //! seen; by the budget of issuances, and by the pace of the account's orders.
 //! A person who forces overrides all but the first. An emergency overrides the
-//! pace and one step of the budget.
+//! pace and one step of the budget. Certificates for the same names (a [dual
+//! pair](Shared)) have one budget, and what fails for the names of
+//! one holds the other.
 
 mod ari;
 mod backoff;
@@ -29,6 +31,7 @@ mod history;
 mod pace;
 #[cfg(test)]
 mod properties;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -40,4 +43,5 @@ pub(crate) use draw::{Digest, draw};
 pub(crate) use facts::{Current, Facts, Issued};
 pub(crate) use history::{Failure, FailureClass, History, Order};
 pub(crate) use pace::Pace;
+pub(crate) use shared::Shared;
 pub(crate) use verdict::{Decision, Verdict, WhyDue, WhyHeld, ask_ari_at, verdict};

@@ -71,31 +71,48 @@ impl World {
         }
     }
 
-    fn verdict(&self) -> Verdict {
-        let facts = Facts {
+    fn facts(&self) -> Facts {
+        Facts {
             wanted: names(),
             authority: authority(),
             current: self.current.clone(),
             forced: false,
-        };
+            shared: Shared::default(),
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        verdict(&self.facts(), &self.history, &self.pace, self.now)
+    }
+
+    /// The verdict beside another certificate for the same names.
+    fn verdict_beside(&self, other: &Self) -> Verdict {
+        let mut facts = self.facts();
+        facts.shared.add(&other.facts(), &other.history, self.now);
         verdict(&facts, &self.history, &self.pace, self.now)
     }
 
-    fn order(&self) -> Order {
+    fn order(&self, exempt: bool) -> Order {
         Order {
             authority: authority(),
             names: names(),
             replaced: self.current.issued().map(|issued| issued.fingerprint),
+            exempt,
         }
     }
 
     fn issue(&mut self, life: SignedDuration, published: bool) {
+        self.issue_as(life, published, false);
+    }
+
+    fn issue_as(&mut self, life: SignedDuration, published: bool, exempt: bool) {
         self.made += 1;
         let fingerprint = Fingerprint::of_der(&self.made.to_be_bytes());
         let nears = self.current.issued().map(Issued::nears_expiry_at);
         let emergency = nears.is_some_and(|from| from <= self.now);
         self.issued.push((self.now, emergency));
-        self.history.issued(self.now, &self.order(), fingerprint);
+        let order = self.order(exempt);
+        self.history.issued(self.now, &order, fingerprint);
         if published {
             self.current = Current::Issued(Issued {
                 fingerprint,
@@ -109,7 +126,8 @@ impl World {
 
     fn fail(&mut self, class: FailureClass, retry_after: Option<SignedDuration>) {
         let failure = Failure { class, retry_after };
-        self.history.failed(self.now, &self.order(), failure);
+        let order = self.order(false);
+        self.history.failed(self.now, &order, failure);
     }
 
     fn carry_out(&mut self, answer: &Answer) {
@@ -206,6 +224,58 @@ proptest! {
             world.issued.iter().filter(|(_, emergency)| !emergency).map(|&(at, _)| at).collect();
         prop_assert!(most_in_a_week(&all) <= 4, "{all:?}");
         prop_assert!(most_in_a_week(&calm) <= 3, "{calm:?}");
+    }
+
+    /// The same of two certificates for the same names, as far as the authority
+    /// counts what it issues; and of each alone, whatever it counts.
+    #[test]
+    fn nor_by_two_certificates_together(
+        answers in prop::collection::vec(answers(), 40),
+        windows in prop::collection::vec(windows(), 40),
+        turns in prop::collection::vec(any::<bool>(), 40),
+    ) {
+        let mut pair = [World::new(), World::new()];
+        let (mut answers, mut windows) = (answers.iter().cycle(), windows.iter().cycle());
+        let mut turns = turns.iter().cycle();
+        let mut counted: Vec<(Timestamp, bool)> = Vec::new();
+        for _ in 0..4000 {
+            if *turns.next().unwrap() {
+                pair.reverse();
+            }
+            let [one, other] = &mut pair;
+            let verdict = one.verdict_beside(other);
+            let next = other.verdict_beside(one);
+            match verdict.decision {
+                _ if verdict.asks_ari(one.now) => one.hear(*windows.next().unwrap()),
+                Decision::Due { counts, .. } => {
+                    match answers.next().unwrap() {
+                        Answer::Issues { days, published } => {
+                            one.issue_as(DAY * *days, *published, !counts);
+                            counted.extend(one.issued.last().filter(|_| counts));
+                        }
+                        refused @ Answer::Refuses { .. } => one.carry_out(refused),
+                    }
+                    one.restart();
+                }
+                _ => {
+                    let at = verdict.look_at(one.now).min(next.look_at(one.now));
+                    for world in &mut pair {
+                        world.now = world.now.max(at);
+                    }
+                }
+            }
+            if pair[0].now > START + DAY * 200 {
+                break;
+            }
+        }
+        let all: Vec<Timestamp> = counted.iter().map(|&(at, _)| at).collect();
+        let calm = counted.iter().filter(|(_, emergency)| !emergency).map(|&(at, _)| at);
+        prop_assert!(most_in_a_week(&all) <= 4, "{all:?}");
+        prop_assert!(most_in_a_week(&calm.collect::<Vec<_>>()) <= 3, "{counted:?}");
+        for world in &pair {
+            let own: Vec<Timestamp> = world.issued.iter().map(|&(at, _)| at).collect();
+            prop_assert!(most_in_a_week(&own) <= 4, "{own:?}");
+        }
     }
 
     /// Issued and published is enough: the next order is not before a fair part of

@@ -40,6 +40,7 @@ fn living(days: i32) -> Facts {
             share: Issued::share_of(fingerprint(1)),
         }),
         forced: false,
+        shared: Shared::default(),
     }
 }
 
@@ -62,6 +63,7 @@ fn order() -> Order {
         authority: authority(),
         names: names(),
         replaced: None,
+        exempt: false,
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Current, Facts, Issued};
-use super::history::{FailureClass, History};
+use super::history::{FailureClass, Failures, History};
 use super::pace::Pace;
 use super::time::{DAY, HOUR, after, before};
 use super::{backoff, budget};
@@ -196,17 +196,30 @@ fn decide_due(
 /// Nothing overrides it, not even a person: what is asked before is refused, and
 /// may be held against the account.
 fn retry_after(facts: &Facts, history: &History) -> Option<(Timestamp, WhyHeld)> {
-    let failures = history.failures_with(facts.authority)?;
-    let until = backoff::asked_to_wait(failures)?;
-    let class = failures.class;
-    Some((until, WhyHeld::RetryAfter { class }))
+    let asked = failures(facts, history).filter_map(|failures| {
+        let class = failures.class;
+        let until = backoff::asked_to_wait(failures)?;
+        Some((until, WhyHeld::RetryAfter { class }))
+    });
+    asked.max_by_key(|(until, _)| *until)
 }
 
 fn failed(facts: &Facts, history: &History) -> Option<(Timestamp, WhyHeld)> {
-    let failures = history.failures_with(facts.authority)?;
-    let (in_a_row, class) = (failures.in_a_row, failures.class);
-    let until = backoff::until(failures, facts);
-    (!facts.forced).then_some((until, WhyHeld::Failed { in_a_row, class }))
+    if facts.forced {
+        return None;
+    }
+    let held = failures(facts, history).map(|failures| {
+        let (in_a_row, class) = (failures.in_a_row, failures.class);
+        let until = backoff::until(failures, facts);
+        (until, WhyHeld::Failed { in_a_row, class })
+    });
+    held.max_by_key(|(until, _)| *until)
+}
+
+/// Its own, and those of others that would meet it as well.
+fn failures<'a>(facts: &'a Facts, history: &'a History) -> impl Iterator<Item = &'a Failures> {
+    let own = history.failures_with(facts.authority);
+    own.into_iter().chain(facts.shared.failures())
 }
 
 fn budgeted(facts: &Facts, history: &History, now: Timestamp) -> Option<(Timestamp, WhyHeld)> {

@@ -3,11 +3,15 @@
 use super::*;
 use crate::decide::renewal::{AriAnswer, Digest, Failure, FailureClass, Order, WhyDue, WhyHeld};
 
-fn authority() -> Digest {
+pub(super) fn authority() -> Digest {
     Digest::of_authority("https://acme.example/directory")
 }
 
-fn decided_by_own(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> Plan {
+pub(super) fn decided_by_own(
+    snapshot: &Snapshot,
+    memory: &Memory,
+    forced: &[CertificateName],
+) -> Plan {
     let schedule = Schedule::parse("0 3,15 * * *", "UTC").unwrap();
     let occasion = Occasion {
         schedule: &schedule,
@@ -23,11 +27,12 @@ fn own_step(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) ->
     plan.certificates.remove(0).step
 }
 
-fn order() -> Order {
+pub(super) fn order() -> Order {
     Order {
         authority: authority(),
         names: Digest::of_domains(&[domain()]),
         replaced: None,
+        exempt: false,
     }
 }
 

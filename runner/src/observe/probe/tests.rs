@@ -1,11 +1,14 @@
 //! What the probe sees of servers that a test makes.
 
+use std::sync::Mutex;
+
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
-use rustls::ServerConfig;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -52,23 +55,59 @@ fn fingerprint(certified: &CertifiedKey) -> Fingerprint {
 /// Serves the first of its certificates that the client can check, as a server
 /// with an RSA and an ECDSA pair does.
 #[derive(Debug)]
-struct Each(Vec<Arc<CertifiedKey>>);
+struct Each {
+    certificates: Vec<Arc<CertifiedKey>>,
+    hellos: Mutex<Vec<Hello>>,
+}
+
+/// What a client asked for.
+#[derive(Clone, Debug)]
+struct Hello {
+    name: Option<String>,
+    schemes: Vec<SignatureScheme>,
+}
+
+impl Each {
+    fn of(certificates: Vec<Arc<CertifiedKey>>) -> Self {
+        Self {
+            certificates,
+            hellos: Mutex::default(),
+        }
+    }
+
+    fn hellos(&self) -> Vec<Hello> {
+        self.hellos.lock().unwrap().clone()
+    }
+}
 
 impl ResolvesServerCert for Each {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let fits = |it: &&Arc<CertifiedKey>| it.key.choose_scheme(hello.signature_schemes());
-        let found = self.0.iter().find(|it| fits(it).is_some());
-        found.cloned()
+        let schemes = hello.signature_schemes();
+        self.hellos.lock().unwrap().push(Hello {
+            name: hello.server_name().map(str::to_owned),
+            schemes: schemes.to_vec(),
+        });
+        let fits = |it: &&Arc<CertifiedKey>| it.key.choose_scheme(schemes).is_some();
+        self.certificates.iter().find(fits).cloned()
     }
 }
 
 /// A server; it reads away a line before the handshake when `proxy` says so.
 async fn server(certificates: Vec<Arc<CertifiedKey>>, alpn: &[&[u8]], proxy: bool) -> SocketAddr {
+    serve(Arc::new(Each::of(certificates)), ALL_VERSIONS, alpn, proxy).await
+}
+
+async fn serve(
+    each: Arc<Each>,
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &[&[u8]],
+    proxy: bool,
+) -> SocketAddr {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Each(certificates)));
+        .with_cert_resolver(each);
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -125,18 +164,62 @@ async fn tells_the_leaf_that_is_served_and_the_kind_of_its_key() {
 async fn of_two_pairs_it_sees_the_one_of_the_published_kind() {
     let (ecdsa, rsa) = (certified(KeyKind::Ecdsa), certified(KeyKind::Rsa));
     for order in [[ecdsa.clone(), rsa.clone()], [rsa.clone(), ecdsa.clone()]] {
-        let address = server(order.to_vec(), &[], false).await;
-        for (kind, expected) in [(KeyKind::Ecdsa, &ecdsa), (KeyKind::Rsa, &rsa)] {
-            let domain = domain();
-            let question = Question {
-                kind: Some(kind),
-                ..asked(&domain, "443")
-            };
-            assert_eq!(
-                seen(address, question).await.fingerprint,
-                fingerprint(expected)
-            );
+        for version in [&TLS12, &TLS13] {
+            let each = Arc::new(Each::of(order.to_vec()));
+            let address = serve(each, &[version], &[], false).await;
+            for (kind, expected) in [(KeyKind::Ecdsa, &ecdsa), (KeyKind::Rsa, &rsa)] {
+                let domain = domain();
+                let question = Question {
+                    kind: Some(kind),
+                    ..asked(&domain, "443")
+                };
+                assert_eq!(
+                    seen(address, question).await.fingerprint,
+                    fingerprint(expected),
+                    "{kind} by {version:?}"
+                );
+            }
         }
+    }
+}
+
+/// A server that prefers one kind shows the other only to who offers nothing else.
+#[tokio::test]
+async fn a_hello_offers_no_signature_of_the_other_kind() {
+    for (kind, others) in [
+        (KeyKind::Ecdsa, KeyKind::Rsa),
+        (KeyKind::Rsa, KeyKind::Ecdsa),
+    ] {
+        let each = Arc::new(Each::of(vec![certified(kind)]));
+        let address = serve(each.clone(), ALL_VERSIONS, &[], false).await;
+        let domain = domain();
+        let question = Question {
+            kind: Some(kind),
+            ..asked(&domain, "443")
+        };
+        seen(address, question).await;
+        let [hello] = &each.hellos()[..] else {
+            panic!("it asked once");
+        };
+        assert!(!hello.schemes.is_empty());
+        assert!(hello.schemes.iter().all(|&scheme| is_of(scheme, kind)));
+        assert!(!hello.schemes.iter().any(|&scheme| is_of(scheme, others)));
+    }
+}
+
+/// RFC 6066, section 3: an address is no server name.
+#[tokio::test]
+async fn an_address_is_asked_for_without_a_name() {
+    for (text, expected) in [
+        ("example.org", Some("example.org")),
+        ("192.0.2.7", None),
+        ("2001:db8::7", None),
+    ] {
+        let each = Arc::new(Each::of(vec![certified(KeyKind::Ecdsa)]));
+        let address = serve(each.clone(), ALL_VERSIONS, &[], false).await;
+        let domain = DomainName::parse(text).unwrap();
+        seen(address, asked(&domain, "443")).await;
+        assert_eq!(each.hellos()[0].name.as_deref(), expected, "{text}");
     }
 }
 

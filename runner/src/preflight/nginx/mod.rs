@@ -137,7 +137,10 @@ mod tests {
             .replace("{{ env \"KEEPALIVE_MIN_TIMEOUT\" }}", "10s")
             .replace("{{ env \"HTTP2\" }}", "on")
             .replace("{{ env \"TLS_DIRECTORY\" }}", "/etc/letsencrypt/live")
-            .replace("{{ env \"DOMAIN\" }}", "example.org");
+            .replace("{{ env \"DOMAIN\" }}", "example.org")
+            .replace("{{ with env \"SECOND_PAIR\" }}", "")
+            .replace("{{ . }}", "example.org-rsa")
+            .replace("{{ end }}", "");
         let nginx = read(&main_file(&own)).unwrap();
         assert_eq!(
             nginx,

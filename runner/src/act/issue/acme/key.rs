@@ -1,11 +1,6 @@
 //! The key of a certificate, and the request to sign it.
 
-use rcgen::{
-    CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
-};
-use rsa::PrivateKey;
-use rsa::pkcs8::EncodePrivateKey;
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
 use super::error::{AcmeError, AcmeErrorClass};
 use crate::model::{DomainName, KeyAlgorithm};
@@ -14,23 +9,16 @@ fn failed(error: impl std::fmt::Display) -> AcmeError {
     AcmeError::new(AcmeErrorClass::Local, "make a key", error.to_string())
 }
 
-/// A new key. One for RSA takes seconds of a core, so it is searched for
-/// elsewhere than where everything else waits.
+/// A new key.
 pub(super) async fn generate(algorithm: KeyAlgorithm) -> Result<KeyPair, AcmeError> {
-    let generated = tokio::task::spawn_blocking(move || match algorithm {
-        KeyAlgorithm::Ecdsa => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed),
-        KeyAlgorithm::Ecdsa384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).map_err(failed),
-        KeyAlgorithm::Rsa2048 => rsa_of(2048),
-        KeyAlgorithm::Rsa4096 => rsa_of(4096),
-    });
-    generated.await.map_err(failed)?
-}
-
-/// ring signs with RSA keys, but makes none.
-fn rsa_of(bits: usize) -> Result<KeyPair, AcmeError> {
-    let key = PrivateKey::new(&mut getrandom::SysRng, bits).map_err(failed)?;
-    let der = key.to_pkcs8_der().map_err(failed)?;
-    KeyPair::try_from(&PrivatePkcs8KeyDer::from(der.as_bytes())).map_err(failed)
+    let generated = crate::act::issue::key::generate(algorithm).await;
+    generated.map_err(|error| {
+        AcmeError::new(
+            AcmeErrorClass::Local,
+            "order a certificate",
+            error.to_string(),
+        )
+    })
 }
 
 /// The key again, from its PEM.
@@ -52,14 +40,14 @@ pub(super) fn request(key: &KeyPair, domains: &[DomainName]) -> Result<Vec<u8>, 
 #[cfg(test)]
 mod tests {
     use x509_parser::certification_request::X509CertificationRequest;
-    use x509_parser::prelude::FromDer;
+    use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension};
     use x509_parser::public_key::PublicKey;
 
     use super::*;
 
     #[tokio::test]
     async fn each_algorithm_gives_a_key_that_signs_and_is_read_again() {
-        let domains = ["example.org", "www.example.org"].map(|it| DomainName::parse(it).unwrap());
+        let domains = ["example.org", "192.0.2.7"].map(|it| DomainName::parse(it).unwrap());
         for (algorithm, bits) in [
             (KeyAlgorithm::Ecdsa, 256),
             (KeyAlgorithm::Ecdsa384, 384),
@@ -78,6 +66,14 @@ mod tests {
             };
             assert_eq!(size, bits, "{algorithm}");
             assert_eq!(info.subject.iter().count(), 0);
+            let asked = request.requested_extensions().unwrap();
+            let names = asked.filter_map(|extension| match extension {
+                ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
+                _ => None,
+            });
+            let names: Vec<&GeneralName<'_>> = names.flatten().collect();
+            let address = GeneralName::IPAddress(&[192, 0, 2, 7]);
+            assert_eq!(names, [&GeneralName::DNSName("example.org"), &address]);
         }
     }
 }

@@ -136,7 +136,10 @@ impl Session<'_> {
             .request
             .domains
             .iter()
-            .map(|domain| Identifier::Dns(domain.to_string()))
+            .map(|domain| match domain.ip() {
+                Some(address) => Identifier::Ip(address),
+                None => Identifier::Dns(domain.to_string()),
+            })
             .collect();
         if let Some(replaces) = &self.replaces {
             match self.new_order(&identifiers, Some(replaces)).await {
