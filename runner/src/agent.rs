@@ -33,6 +33,8 @@ const TASK: &str = "com.docker.swarm.task.id";
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Links are followed this far, as a kernel would; certbot's need one.
 const MAX_LINKS: usize = 8;
+/// What is told so shortly before the end has not refused anything yet.
+const TO_LOAD: Duration = Duration::from_secs(5);
 /// No chain and no key is larger; a file that is, is not what is looked for.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -47,6 +49,19 @@ pub(crate) enum AgentError {
     Test(String),
     #[error("the command {0}")]
     Reload(String),
+    #[error("it was told in vain: {0}")]
+    InVain(TimedOut),
+}
+
+impl AgentError {
+    /// Whether a replica that sees the new certificate did not take it. That it does
+    /// not see it, or that the engine failed, says nothing of the certificate.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Test(_) | Self::Reload(_) | Self::InVain(_) => true,
+            Self::Engine { .. } | Self::NotThere(_) => false,
+        }
+    }
 }
 
 /// What became of a container.
@@ -95,11 +110,18 @@ pub(crate) async fn carry_out(
     let work = meant.map(|(name, task, id)| {
         let first = order.canary.as_ref().is_some_and(|it| it.task == task);
         let canary = canary.clone();
-        let turn = async move { if first { Ok(()) } else { canary.await } };
+        let before = canary.clone();
+        let turn = async move { if first { Ok(()) } else { before.await } };
         async move {
             let result = match tell(docker, &id, order, turn, end).await {
                 // Whoever was replaced meanwhile needs no signal.
                 Err(_) if !runs(docker, &id).await => Ok(Done::Gone),
+                // Whoever tells the one that goes first sees what comes of it: all
+                // others do not know whether it was told.
+                Ok(Done::Told) if first && Instant::now() + TO_LOAD <= end => {
+                    let served = canary.await.map(|()| Done::Told);
+                    served.map_err(AgentError::InVain)
+                }
                 result => result,
             };
             (name, result)

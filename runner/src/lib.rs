@@ -27,6 +27,7 @@ mod report;
 mod simulate;
 mod state;
 mod status;
+mod versions;
 
 /// The engine `acme`, alone: what a test needs to try it against a server.
 pub mod acme {

@@ -108,7 +108,11 @@ impl Signal {
                 Ok(Done::Gone) => print(&format!("{container}: ended by itself\n")),
                 Err(error) => {
                     complain(&format!("{container}: {error}"));
-                    exit = Exit::Failed;
+                    if error.is_refusal() {
+                        exit = Exit::Refused;
+                    } else if exit == Exit::Ok {
+                        exit = Exit::Failed;
+                    }
                 }
             }
         }

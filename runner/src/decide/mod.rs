@@ -1,6 +1,7 @@
 //! Deciding: from what was seen, what is remembered and the time, what to do
 //! and why. Pure: no clock, no IO, no async, no type of Docker's.
 
+mod held_back;
 mod hold;
 mod issue;
 mod kept;
@@ -15,6 +16,7 @@ mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use held_back::waiting;
 pub(crate) use hold::Because;
 pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
@@ -22,7 +24,7 @@ pub(crate) use memory::{Attempted, Memory};
 use plan::WhyNot;
 pub(crate) use plan::{
     CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep, SecretsStep,
-    Step, WhyIssue,
+    Step, Turn, VersionStep, WhyIssue,
 };
 pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
@@ -61,6 +63,10 @@ pub(crate) fn decide(
             step,
             look_at,
         });
+    }
+    // certbot has its own way to know which version is the newest.
+    if let Policy::Own(_) = occasion.policy {
+        held_back::decide(&mut plan, snapshot, memory, now);
     }
     for view in &snapshot.targets {
         rollout::decide(&mut plan, snapshot, view, memory, now);
@@ -117,6 +123,21 @@ pub(crate) fn forced_rollout(
     now: Timestamp,
 ) -> Result<RolloutStep, Vec<Problem>> {
     rollout::forced(snapshot, view, now)
+}
+
+/// The versions that are held back and that a person who forces a rollout of `view`
+/// would have tried first.
+pub(crate) fn forced_versions(
+    snapshot: &Snapshot,
+    view: &TargetView,
+    memory: &Memory,
+    policy: Policy,
+    now: Timestamp,
+) -> Vec<VersionStep> {
+    match policy {
+        Policy::Engine => Vec::new(),
+        Policy::Own(_) => held_back::forced(snapshot, view, memory, now),
+    }
 }
 
 /// What a person forced that `plan` will not renew, and why.

@@ -3,13 +3,14 @@
 
 use jiff::Timestamp;
 
+use super::held_back::{Waiting, waiting};
 use super::issue;
 use super::memory::{Attempted, Memory};
 use super::plan::{Occasion, Problem, Step, WhyIssue, WhyNot};
 use super::renewal::{
     Current, Decision, Digest, Facts, History, Issued, Pace, Verdict, WhyDue, WhyHeld, verdict,
 };
-use crate::model::{CertificateName, Fingerprint, Published};
+use crate::model::{CertificateName, Fingerprint, Leaf, Published};
 use crate::observe::{CertificateView, Snapshot};
 
 /// One certificate in the world in which it is looked at.
@@ -33,6 +34,14 @@ impl Look<'_> {
         }
         if self.view.published == Published::Missing {
             return (self.placeholder(), None);
+        }
+        if let Some(Waiting { leaf, until, .. }) = self.newer()
+            && !self.is_forced()
+            && self.has_the_wanted_names(leaf)
+        {
+            let fingerprint = leaf.fingerprint;
+            let why = WhyNot::HeldBack { fingerprint, until };
+            return (Step::Nothing(why), None);
         }
         let verdict = self.verdict(pace);
         let look_at = verdict.look_at(self.now);
@@ -108,7 +117,21 @@ impl Look<'_> {
         }
     }
 
+    /// A newer version than the published one, which is there and held back. What
+    /// would be ordered, is there already.
+    fn newer(&self) -> Option<Waiting<'_>> {
+        waiting(self.snapshot, self.name, self.memory, self.now)
+    }
+
+    fn has_the_wanted_names(&self, leaf: &Leaf) -> bool {
+        leaf.is_for_exactly(&self.view.domains)
+    }
+
+    /// The newest certificate that there is, published or held back.
     fn current(&self) -> Current {
+        if let Some(newer) = self.newer() {
+            return Current::Issued(Issued::of(newer.leaf));
+        }
         match &self.view.published {
             Published::Missing => Current::Missing,
             Published::Broken(_) => Current::Broken {
@@ -123,6 +146,8 @@ impl Look<'_> {
     /// if it is to be asked now.
     pub(super) fn ari_question(&self) -> Option<Fingerprint> {
         let asks = self.verdict(self.memory.pace()).asks_ari(self.now);
+        // It would be asked of another than is published.
+        let asks = asks && self.newer().is_none();
         let leaf = self.view.published.leaf().filter(|_| asks)?;
         Some(leaf.fingerprint)
     }

@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
+mod held_back;
 mod own;
 mod standings;
 mod windows;
@@ -103,6 +104,7 @@ pub(crate) fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
             CertificateView {
                 domains: vec![domain()],
                 published,
+                versions: None,
             },
         )]),
         targets: vec![TargetView {
@@ -363,6 +365,7 @@ fn with_second(mut world: Snapshot, published: Published, serving: &Serving) -> 
         CertificateView {
             domains: vec![domain],
             published,
+            versions: None,
         },
     );
     world

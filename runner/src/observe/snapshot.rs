@@ -1,6 +1,6 @@
 //! Everything that deciding needs, at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -13,8 +13,8 @@ use super::secrets::own_secrets;
 use super::swarm::{self, SwarmError};
 use crate::docker::Manager;
 use crate::model::{
-    CertificateName, CertificateSpec, DomainName, KeyKind, LabelError, Published, Replica, Serving,
-    Strategy, Target, Version, mounted,
+    CertificateName, CertificateSpec, DomainName, KeyKind, LabelError, Leaf, Published, Replica,
+    Serving, Strategy, Target, Version, mounted,
 };
 
 /// The kind of key that each certificate is published with: what a server that
@@ -36,6 +36,18 @@ pub(crate) struct Snapshot {
 pub(crate) struct CertificateView {
     pub(crate) domains: Vec<DomainName>,
     pub(crate) published: Published,
+    /// The versions in the archive, where they are asked for and can be read: there
+    /// the newest may not be the published one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) versions: Option<Vec<Archived>>,
+}
+
+/// A version in the archive, seen to be a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Archived {
+    /// Its number, which names its directory.
+    pub(crate) number: u64,
+    pub(crate) leaf: Leaf,
 }
 
 /// A target with its replicas.
@@ -65,7 +77,8 @@ pub(crate) struct ReplicaView {
     pub(crate) serving: BTreeMap<CertificateName, Serving>,
 }
 
-/// Looks at the swarm, at the files below `root`, and at every replica.
+/// Looks at the swarm, at the files below `root`, and at every replica; at the
+/// versions of those certificates too of which `held_back` has the name.
 ///
 /// # Errors
 /// When the swarm cannot be read. A replica that cannot be reached and a file
@@ -74,9 +87,15 @@ pub(crate) async fn observe(
     manager: &Manager,
     root: &Path,
     own: Option<&Own>,
+    held_back: &BTreeSet<CertificateName>,
 ) -> Result<Snapshot, SwarmError> {
     let (found, mut labels) = swarm::targets(&manager.docker).await?;
-    let (found, certificates) = agree_on_certificates(found, root, &mut labels);
+    let (found, mut certificates) = agree_on_certificates(found, root, &mut labels);
+    for (name, view) in &mut certificates {
+        if held_back.contains(name) {
+            view.versions = files::versions(root, name).ok();
+        }
+    }
     let secrets = if found.iter().any(is_by_secret) {
         own_secrets(&manager.docker).await?
     } else {
@@ -128,6 +147,7 @@ fn agree_on_certificates(
                     .or_insert_with(|| CertificateView {
                         domains: wanted.domains.clone(),
                         published: files::published(root, &wanted.name),
+                        versions: None,
                     });
             let agrees = known.domains == wanted.domains;
             if !agrees {

@@ -27,10 +27,12 @@ fn status(snapshot: &Snapshot, told: Result<&Told, String>) -> Status {
         forced: &[],
         policy: Policy::Engine,
     };
-    let plan = decide(snapshot, &memory.unwrap_or_default(), &occasion, now());
+    let memory = memory.unwrap_or_default();
+    let plan = decide(snapshot, &memory, &occasion, now());
     Facts {
         snapshot,
         plan: &plan,
+        memory: &memory,
         told,
         lease: LeaseStatus::Held {
             holder: "patch_rollover.1.task1".into(),

@@ -50,6 +50,26 @@ impl RolloutError {
     pub(crate) fn is_superseded(&self) -> bool {
         matches!(self.cause, RolloutCause::Superseded)
     }
+
+    /// Whether a replica saw the new certificate and did not come to serve it, or
+    /// was started to read it and failed. What kept replicas from seeing it, or from
+    /// being told, says nothing of the certificate.
+    pub(crate) fn is_refused(&self) -> bool {
+        match self.cause {
+            RolloutCause::Job { refused, .. } => refused,
+            RolloutCause::NotServed { told, .. } => told,
+            RolloutCause::UpdateFailed { .. } => true,
+            RolloutCause::Swarm(_)
+            | RolloutCause::Raw(_)
+            | RolloutCause::Agent(_)
+            | RolloutCause::UpdateStuck { .. }
+            | RolloutCause::Busy
+            | RolloutCause::Superseded
+            | RolloutCause::Secret(_)
+            | RolloutCause::Down(_)
+            | RolloutCause::HeldBack { .. } => false,
+        }
+    }
 }
 
 /// The cause of a failed rollout.
@@ -62,7 +82,12 @@ pub(crate) enum RolloutCause {
     #[error(transparent)]
     Agent(#[from] JobError),
     #[error("the job that signals failed; {said}; then {still}")]
-    Job { said: String, still: String },
+    Job {
+        said: String,
+        still: String,
+        /// A replica saw the new certificate and did not take it.
+        refused: bool,
+    },
     #[error(
         "swarm has stopped an earlier update ({state}: {message}); finish it or roll it back first"
     )]
@@ -88,7 +113,12 @@ pub(crate) enum RolloutCause {
         fix: String,
     },
     #[error("not every replica serves what is published within {seconds} s: {still}")]
-    NotServed { seconds: u64, still: String },
+    NotServed {
+        seconds: u64,
+        still: String,
+        /// Every replica was told, and none had a reason against it.
+        told: bool,
+    },
 }
 
 impl RolloutError {

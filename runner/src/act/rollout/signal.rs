@@ -13,13 +13,16 @@ use tracing::{info, warn};
 
 use super::RolloutCause;
 use super::verify::{INTERVAL, Verified, Watch};
-use crate::act::job::{self, Job, Kind};
+use crate::act::job::{self, Failure, Job, Kind};
 use crate::act::step::{About, NamedStep};
 use crate::config::Settings;
 use crate::decide::RolloutStep;
 use crate::docker::Manager;
 use crate::model::{DomainName, Fingerprint, KeyKind, ProbePort, Tell};
 use crate::observe::own::Own;
+
+/// How far apart the ends of agents are that give up at the same time.
+const TO_AGREE: Duration = Duration::from_secs(3);
 
 /// What the agent is to do on its node.
 #[derive(Debug, Serialize, Deserialize)]
@@ -152,17 +155,37 @@ async fn watch_to_the_end(
             Ok(Err(still)) => still,
             Err(error) => error.to_string(),
         };
-        if let Ok(Some(said)) = job.failure().await {
-            return Err(RolloutCause::Job { said, still });
+        if let Ok(Some(failure)) = job.failure().await {
+            let Failure { said, refused } = in_full(job, failure).await;
+            return Err(RolloutCause::Job {
+                said,
+                still,
+                refused,
+            });
         }
         if Instant::now() >= end {
             return Err(RolloutCause::NotServed {
                 seconds: limit.as_secs(),
                 still,
+                // Each was told, and saw what it was told of.
+                told: matches!(job.ended().await, Ok(true)),
             });
         }
         sleep(INTERVAL).await;
     }
+}
+
+/// A failure once those tasks had their say that come to their end at the same
+/// time: who waits for the replica that goes first gives up with who told it, and
+/// only that one knows why.
+async fn in_full(job: &Job<'_>, mut failure: Failure) -> Failure {
+    let end = Instant::now() + TO_AGREE;
+    while !failure.refused && Instant::now() < end && !matches!(job.ended().await, Ok(true)) {
+        sleep(INTERVAL).await;
+        failure = job.failure().await.ok().flatten().unwrap_or(failure);
+    }
+    // The last may have come between the two questions.
+    job.failure().await.ok().flatten().unwrap_or(failure)
 }
 
 /// Removes the jobs of rollouts that failed and that nothing waits for any

@@ -127,6 +127,7 @@ impl<'a> Rolling<'a> {
             if begin.elapsed() >= limit {
                 return Err(RolloutCause::NotServed {
                     seconds: limit.as_secs(),
+                    told: false,
                     still: match look {
                         Ok(Err(still)) => still,
                         Ok(Ok(_)) => "the update goes on".to_owned(),
@@ -188,6 +189,7 @@ async fn verify(watch: &mut Watch<'_>) -> Result<Verified, RolloutCause> {
                 return Err(RolloutCause::NotServed {
                     seconds: TO_VERIFY.as_secs(),
                     still,
+                    told: false,
                 });
             }
             Err(_) => sleep(INTERVAL).await,
