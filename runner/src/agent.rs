@@ -81,10 +81,12 @@ fn failed(what: &'static str) -> impl Fn(Error) -> AgentError {
 }
 
 /// Carries out `order` for those of its tasks whose containers are on this node.
-/// Returns one line for each: done, or why not.
+/// Returns one line for each: done, or why not. What is done by then goes to `says`,
+/// with the container's name.
 pub(crate) async fn carry_out(
     docker: &Docker,
     order: &Order,
+    says: impl Fn(&str, &str),
 ) -> Result<Vec<(String, Result<Done, AgentError>)>, AgentError> {
     let options = ListContainersOptionsBuilder::default()
         .filters(&HashMap::from([("label", vec![TASK])]))
@@ -107,13 +109,15 @@ pub(crate) async fn carry_out(
     // Looked at by all who wait for it together: each by itself would keep the
     // canary busy with questions.
     let canary = canary_proved(order, end).shared();
+    let says = &says;
     let work = meant.map(|(name, task, id)| {
         let first = order.canary.as_ref().is_some_and(|it| it.task == task);
         let canary = canary.clone();
         let before = canary.clone();
         let turn = async move { if first { Ok(()) } else { before.await } };
         async move {
-            let result = match tell(docker, &id, order, turn, end).await {
+            let says = |what: &str| says(&name, what);
+            let result = match tell(docker, &id, order, turn, end, says).await {
                 // Whoever was replaced meanwhile needs no signal.
                 Err(_) if !runs(docker, &id).await => Ok(Done::Gone),
                 // Whoever tells the one that goes first sees what comes of it: all
@@ -145,7 +149,9 @@ async fn tell(
     order: &Order,
     turn: impl Future<Output = Result<(), TimedOut>>,
     end: Instant,
+    says: impl Fn(&str),
 ) -> Result<Done, AgentError> {
+    says("waits for the new files");
     for certificate in &order.certificates {
         let what = format!(
             "the container sees {} at {}",
@@ -165,6 +171,7 @@ async fn tell(
         let passed = succeeds(docker, container, &order.test, end).await;
         passed.map_err(AgentError::Test)?;
     }
+    says("sees the new files, and waits for its turn");
     turn.await?;
     match &order.tell {
         Tell::Signal(signal) => kill(docker, container, signal).await?,
@@ -173,6 +180,7 @@ async fn tell(
             reloaded.map_err(AgentError::Reload)?;
         }
     }
+    says("told");
     Ok(Done::Told)
 }
 

@@ -22,6 +22,7 @@ mod model;
 mod observe;
 mod obtain;
 pub mod preflight;
+mod progress;
 mod reconcile;
 mod report;
 mod simulate;

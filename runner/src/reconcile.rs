@@ -28,6 +28,7 @@ use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Snapshot, TargetView, observe};
 use crate::obtain::{Obtaining, Remembered};
+use crate::progress::Progress;
 use crate::report::{Report, RolloutResult};
 use crate::state::{Key, State, StateError, Store};
 
@@ -49,6 +50,8 @@ pub(crate) struct Runner {
     pub(crate) teller: Teller,
     pub(crate) ahead: Ahead,
     pub(crate) acme: Acme,
+    /// What a person at a terminal sees of it.
+    pub(crate) progress: Progress,
 }
 
 /// Why a rollout could not be forced.
@@ -183,7 +186,10 @@ impl Runner {
         let held = self.ahead.holds_back(&step.target.name);
         match held.filter(|_| restarts) {
             Some(finding) => Err(RolloutError::held_back(step, finding)),
-            None => roll_out(&self.manager, &self.settings, self.own.as_ref(), step).await,
+            None => {
+                let (own, progress) = (self.own.as_ref(), &self.progress);
+                roll_out(&self.manager, &self.settings, own, step, progress).await
+            }
         }
     }
 

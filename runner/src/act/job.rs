@@ -3,6 +3,7 @@
 //! order says (see `agent.rs`).
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
@@ -204,6 +205,21 @@ impl<'a> Job<'a> {
             .take_until(end)
             .collect()
             .await
+    }
+
+    /// Gives each line that its tasks write to `hear`, for ever.
+    pub(crate) async fn listen(&self, hear: impl Fn(&str)) -> Infallible {
+        let options = LogsOptionsBuilder::default()
+            .follow(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let mut lines = self.manager.docker.service_logs(&self.name, Some(options));
+        // That they cannot be heard takes nothing from the rollout.
+        while let Some(Ok(line)) = lines.next().await {
+            hear(&line.to_string());
+        }
+        std::future::pending().await
     }
 
     /// Removes it; one that is not there is removed already.

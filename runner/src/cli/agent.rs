@@ -94,7 +94,12 @@ impl Signal {
                 return Exit::Two;
             }
         };
-        let results = match carry_out(&docker, &self.order).await {
+        let says = |container: &str, what: &str| {
+            if self.order.tells_more {
+                print(&format!("{container}: {what}\n"));
+            }
+        };
+        let results = match carry_out(&docker, &self.order, says).await {
             Ok(results) => results,
             Err(error) => {
                 complain(&error);

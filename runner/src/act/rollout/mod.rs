@@ -18,10 +18,13 @@ use crate::model::Strategy;
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::preflight::Finding;
+use crate::progress::Progress;
 
 pub(crate) use collect::collect_secrets;
 pub(crate) use signal::{Order, OrderedCertificate, remove_leftovers};
+use update::Rolling;
 pub(crate) use verify::Verified;
+use verify::Watch;
 
 /// By which docker knows what belongs to a stack.
 const STACK_LABEL: &str = "com.docker.stack.namespace";
@@ -145,20 +148,23 @@ pub(crate) async fn roll_out(
     settings: &Settings,
     own: Option<&Own>,
     step: &RolloutStep,
+    progress: &Progress,
 ) -> Result<RolloutOutcome, RolloutError> {
+    let watch = Watch::new(manager, own, step, progress);
     let (strategy, result) = match &step.target.strategy {
         Strategy::Signal { tell, test } => {
-            let order = Order::new(step, tell, test, settings.signal_timeout);
-            let result = signal::run(manager, settings, own, step, &order).await;
+            let order = Order::new(step, tell, test, settings.signal_timeout, watch.is_seen());
+            let result = signal::run(manager, settings, own, step, &order, watch).await;
             ("signal", result)
         }
         Strategy::Restart(pace) => {
             let hold_at = settings.hold_at;
-            let result = restart::run(manager, own, step, pace, hold_at).await;
+            let result = restart::run(Rolling::new(manager, step, pace, watch), hold_at).await;
             ("restart", result)
         }
         Strategy::Secret(pace) => {
-            let result = secret::run(manager, settings, own, step, pace).await;
+            let result =
+                secret::run(manager, settings, Rolling::new(manager, step, pace, watch)).await;
             ("secret", result)
         }
     };

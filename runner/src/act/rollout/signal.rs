@@ -40,6 +40,8 @@ pub(crate) struct Order {
     pub(crate) canary: Option<OrderedCanary>,
     /// How long to wait, for the files and for the canary, in seconds.
     pub(crate) patience: u64,
+    /// Each step is said when it is done, because somebody is looking on.
+    pub(crate) tells_more: bool,
 }
 
 /// The task that is told first. All others wait until a probe has seen it serve
@@ -66,7 +68,13 @@ pub(crate) struct OrderedCertificate {
 }
 
 impl Order {
-    pub(super) fn new(step: &RolloutStep, tell: &Tell, test: &[String], limit: Duration) -> Self {
+    pub(super) fn new(
+        step: &RolloutStep,
+        tell: &Tell,
+        test: &[String],
+        limit: Duration,
+        tells_more: bool,
+    ) -> Self {
         let specs = &step.target.certificates;
         let ordered = step.expected.iter().filter_map(|expected| {
             let spec = specs
@@ -92,6 +100,7 @@ impl Order {
             }),
             // The agent gives up first, so that its reason can be read.
             patience: limit.as_secs() * 3 / 4,
+            tells_more,
         }
     }
 }
@@ -105,12 +114,12 @@ pub(super) async fn run(
     own: Option<&Own>,
     step: &RolloutStep,
     order: &Order,
+    mut watch: Watch<'_>,
 ) -> Result<Verified, RolloutCause> {
     let job = Job::new(manager, Kind::Signal, &step.target.name);
     let image = job.image(settings, own)?;
     manager.fence.pass().await;
     job.remove().await?;
-    let mut watch = Watch::new(manager, own, step);
     let canary = step.canary.as_ref();
     let network = canary.and_then(|canary| canary.network.as_deref());
     job.create(image, &step.target, network, order).await?;
@@ -127,7 +136,11 @@ pub(super) async fn run(
     let (hold_at, about) = (settings.hold_at, About::Service(service));
     hold_at.passed(NamedStep::JobCreated, about).await;
     let limit = settings.signal_timeout;
-    let verified = watch_to_the_end(&job, &mut watch, step.forced, limit).await?;
+    let heard = watch.heard();
+    let verified = tokio::select! {
+        verified = watch_to_the_end(&job, &mut watch, step.forced, limit) => verified?,
+        never = job.listen(|line| heard.take(line)), if order.tells_more => match never {},
+    };
     hold_at.passed(NamedStep::Verified, about).await;
     if let Err(error) = job.remove().await {
         // Every replica serves it; that the job stays is untidy, no failure.
