@@ -51,7 +51,12 @@ impl Runner {
     /// Nothing but the rollout that failed is held against the new version, and it
     /// is remembered by then: this is only the link.
     async fn turn_back(&mut self, step: &VersionStep) -> Result<(), TurnError> {
-        warn!(certificate = %step.name, "{step}");
+        // Why was said when the rollout failed, and is when it is held back.
+        warn!(
+            certificate = %step.name,
+            version = step.number,
+            "no replica came to serve the newest version: {} is published again", step.to.short()
+        );
         self.republish(step).await
     }
 
