@@ -33,6 +33,8 @@ const TASK: &str = "com.docker.swarm.task.id";
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Links are followed this far, as a kernel would; certbot's need one.
 const MAX_LINKS: usize = 8;
+/// What is told so shortly before the end has not refused anything yet.
+const TO_LOAD: Duration = Duration::from_secs(5);
 /// No chain and no key is larger; a file that is, is not what is looked for.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -47,6 +49,19 @@ pub(crate) enum AgentError {
     Test(String),
     #[error("the command {0}")]
     Reload(String),
+    #[error("it was told in vain: {0}")]
+    InVain(TimedOut),
+}
+
+impl AgentError {
+    /// Whether a replica that sees the new certificate did not take it. That it does
+    /// not see it, or that the engine failed, says nothing of the certificate.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Test(_) | Self::Reload(_) | Self::InVain(_) => true,
+            Self::Engine { .. } | Self::NotThere(_) => false,
+        }
+    }
 }
 
 /// What became of a container.
@@ -66,10 +81,12 @@ fn failed(what: &'static str) -> impl Fn(Error) -> AgentError {
 }
 
 /// Carries out `order` for those of its tasks whose containers are on this node.
-/// Returns one line for each: done, or why not.
+/// Returns one line for each: done, or why not. What is done by then goes to `says`,
+/// with the container's name.
 pub(crate) async fn carry_out(
     docker: &Docker,
     order: &Order,
+    says: impl Fn(&str, &str),
 ) -> Result<Vec<(String, Result<Done, AgentError>)>, AgentError> {
     let options = ListContainersOptionsBuilder::default()
         .filters(&HashMap::from([("label", vec![TASK])]))
@@ -92,14 +109,23 @@ pub(crate) async fn carry_out(
     // Looked at by all who wait for it together: each by itself would keep the
     // canary busy with questions.
     let canary = canary_proved(order, end).shared();
+    let says = &says;
     let work = meant.map(|(name, task, id)| {
         let first = order.canary.as_ref().is_some_and(|it| it.task == task);
         let canary = canary.clone();
-        let turn = async move { if first { Ok(()) } else { canary.await } };
+        let before = canary.clone();
+        let turn = async move { if first { Ok(()) } else { before.await } };
         async move {
-            let result = match tell(docker, &id, order, turn, end).await {
+            let says = |what: &str| says(&name, what);
+            let result = match tell(docker, &id, order, turn, end, says).await {
                 // Whoever was replaced meanwhile needs no signal.
                 Err(_) if !runs(docker, &id).await => Ok(Done::Gone),
+                // Whoever tells the one that goes first sees what comes of it: all
+                // others do not know whether it was told.
+                Ok(Done::Told) if first && Instant::now() + TO_LOAD <= end => {
+                    let served = canary.await.map(|()| Done::Told);
+                    served.map_err(AgentError::InVain)
+                }
                 result => result,
             };
             (name, result)
@@ -123,7 +149,9 @@ async fn tell(
     order: &Order,
     turn: impl Future<Output = Result<(), TimedOut>>,
     end: Instant,
+    says: impl Fn(&str),
 ) -> Result<Done, AgentError> {
+    says("waits for the new files");
     for certificate in &order.certificates {
         let what = format!(
             "the container sees {} at {}",
@@ -143,6 +171,7 @@ async fn tell(
         let passed = succeeds(docker, container, &order.test, end).await;
         passed.map_err(AgentError::Test)?;
     }
+    says("sees the new files, and waits for its turn");
     turn.await?;
     match &order.tell {
         Tell::Signal(signal) => kill(docker, container, signal).await?,
@@ -151,6 +180,7 @@ async fn tell(
             reloaded.map_err(AgentError::Reload)?;
         }
     }
+    says("told");
     Ok(Done::Told)
 }
 

@@ -22,11 +22,13 @@ mod model;
 mod observe;
 mod obtain;
 pub mod preflight;
+mod progress;
 mod reconcile;
 mod report;
 mod simulate;
 mod state;
 mod status;
+mod versions;
 
 /// The engine `acme`, alone: what a test needs to try it against a server.
 pub mod acme {

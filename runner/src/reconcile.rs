@@ -19,15 +19,16 @@ use crate::config::Settings;
 use crate::daemon::{Teller, Work};
 use crate::decide::lease::Lease;
 use crate::decide::{
-    Memory, Occasion, Plan, Policy, RolloutStep, all_served, ari_questions, decide, forced_in_vain,
-    forced_rollout,
+    Memory, Occasion, Plan, Policy, RolloutStep, Turn, VersionStep, all_served, ari_questions,
+    decide, forced_in_vain, forced_rollout, forced_versions,
 };
 use crate::docker::Manager;
 use crate::model::{CertificateName, Schedule, Strategy};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
-use crate::observe::{Snapshot, observe};
+use crate::observe::{Snapshot, TargetView, observe};
 use crate::obtain::{Obtaining, Remembered};
+use crate::progress::Progress;
 use crate::report::{Report, RolloutResult};
 use crate::state::{Key, State, StateError, Store};
 
@@ -49,6 +50,8 @@ pub(crate) struct Runner {
     pub(crate) teller: Teller,
     pub(crate) ahead: Ahead,
     pub(crate) acme: Acme,
+    /// What a person at a terminal sees of it.
+    pub(crate) progress: Progress,
 }
 
 /// Why a rollout could not be forced.
@@ -90,12 +93,17 @@ impl Runner {
             seen = self.observe_and_remember().await?;
             plan = self.decide(&seen, &[]);
         }
+        self.release(&plan.released).await;
+        report.versions = self.turn(&plan.versions).await;
+        if !report.versions.is_empty() {
+            seen = self.observe_and_remember().await?;
+            plan = self.decide(&seen, &[]);
+        }
         self.ahead.look(&self.manager, self.own.as_ref()).await;
         report.preflight = self.ahead.findings().to_vec();
         report.rollouts = self.roll_out(&plan.rollouts).await;
         if !plan.rollouts.is_empty() {
-            seen = self.observe_and_remember().await?;
-            plan = self.decide(&seen, &[]);
+            (seen, plan) = self.look_after_rollouts(&mut report).await?;
         }
         remove_leftovers(&self.manager, &plan.unfinished()).await;
         collect_secrets(&self.manager).await;
@@ -104,6 +112,27 @@ impl Runner {
         }
         report.conclude(&plan, &in_vain, all_served(&seen, now()));
         Ok(report)
+    }
+
+    /// How all stands after rollouts, and what is to be done next: once what no
+    /// replica came to serve is no longer published.
+    async fn look_after_rollouts(
+        &mut self,
+        report: &mut Report,
+    ) -> Result<(Snapshot, Plan), SwarmError> {
+        let seen = self.observe_and_remember().await?;
+        let plan = self.decide(&seen, &[]);
+        self.release(&plan.released).await;
+        // Another try is a matter of the next pass, which rolls it out.
+        let back = |step: &&VersionStep| matches!(step.turn, Turn::Back(_));
+        let turned = self.turn(plan.versions.iter().filter(back)).await;
+        if turned.is_empty() {
+            return Ok((seen, plan));
+        }
+        report.versions.extend(turned);
+        let seen = self.observe_and_remember().await?;
+        let plan = self.decide(&seen, &[]);
+        Ok((seen, plan))
     }
 
     /// Says that a step is passed, and stands still there if a test asks for it.
@@ -130,13 +159,21 @@ impl Runner {
         let mut told = Vec::new();
         for (step, (result, at)) in steps.iter().zip(results) {
             let superseded = result.as_ref().is_err_and(RolloutError::is_superseded);
+            let refused = result.as_ref().is_err_and(RolloutError::is_refused);
             let failed = result.as_ref().err().map(ToString::to_string);
             let attempted = step.attempted();
             match step.target.strategy {
                 _ if superseded => {}
-                Strategy::Signal { .. } => self.memory.record_eager(attempted, at, failed),
+                Strategy::Signal { .. } => {
+                    self.memory.record_eager(attempted, at, failed.clone());
+                }
                 Strategy::Restart(_) | Strategy::Secret(_) => {
-                    self.memory.record(attempted, at, failed);
+                    self.memory.record(attempted, at, failed.clone());
+                }
+            }
+            if let Some(why) = failed.filter(|_| refused && self.policy() != Policy::Engine) {
+                for name in self.memory.record_refused(step, at, &why) {
+                    self.state.keep(&self.memory, &name).await;
                 }
             }
             told.push(RolloutResult::from(result));
@@ -149,7 +186,10 @@ impl Runner {
         let held = self.ahead.holds_back(&step.target.name);
         match held.filter(|_| restarts) {
             Some(finding) => Err(RolloutError::held_back(step, finding)),
-            None => roll_out(&self.manager, &self.settings, self.own.as_ref(), step).await,
+            None => {
+                let (own, progress) = (self.own.as_ref(), &self.progress);
+                roll_out(&self.manager, &self.settings, own, step, progress).await
+            }
         }
     }
 
@@ -164,9 +204,17 @@ impl Runner {
         strategy: Option<&str>,
     ) -> Result<Report, ForceError> {
         self.recall().await;
-        let seen = self.observe_and_remember().await?;
-        let mut views = seen.targets.iter();
-        let Some(view) = views.find(|view| view.target.name == target) else {
+        let mut seen = self.observe_and_remember().await?;
+        let mut report = Report::default();
+        let named = |view: &&TargetView| view.target.name == target;
+        if let Some(view) = seen.targets.iter().find(named) {
+            let held_back = forced_versions(&seen, view, &self.memory, self.policy(), now());
+            report.versions = self.turn(&held_back).await;
+        }
+        if !report.versions.is_empty() {
+            seen = self.observe_and_remember().await?;
+        }
+        let Some(view) = seen.targets.iter().find(named) else {
             let known = seen.targets.iter().map(|view| view.target.name.clone());
             return Err(ForceError::NoTarget {
                 service: target.to_owned(),
@@ -178,7 +226,6 @@ impl Runner {
         if let Some(other) = others.find(|it| Some(it.name()) == strategy) {
             view.target.strategy = other.clone();
         }
-        let mut report = Report::default();
         let unsafe_now = match forced_rollout(&seen, &view, now()) {
             Ok(step) => {
                 report.rollouts = self.roll_out(&[step]).await;
@@ -186,7 +233,7 @@ impl Runner {
             }
             Err(problems) => problems,
         };
-        let (seen, plan) = self.look(&[]).await?;
+        let (seen, plan) = self.look_after_rollouts(&mut report).await?;
         remove_leftovers(&self.manager, &plan.unfinished()).await;
         report.conclude(&plan, &unsafe_now, all_served(&seen, now()));
         Ok(report)
@@ -231,7 +278,9 @@ impl Runner {
 
     async fn observe(&self) -> Result<Snapshot, SwarmError> {
         let root = &self.settings.certificate_root;
-        observe(&self.manager, root, self.own.as_ref(), self.settings.engine).await
+        let (own, engine) = (self.own.as_ref(), self.settings.engine);
+        let held_back = self.memory.names_held_back();
+        observe(&self.manager, root, own, engine, &held_back).await
     }
 
     fn decide(&self, snapshot: &Snapshot, forced: &[CertificateName]) -> Plan {
@@ -241,13 +290,18 @@ impl Runner {
     }
 
     fn occasion<'a>(&'a self, forced: &'a [CertificateName]) -> Occasion<'a> {
-        let own = self.settings.own_policy();
         Occasion {
             schedule: &self.schedule,
             forced,
-            policy: own.map_or(Policy::Engine, Policy::Own),
+            policy: self.policy(),
             by_dns: self.settings.by_dns(),
         }
+    }
+
+    /// Who decides whether a certificate is due.
+    fn policy(&self) -> Policy {
+        let own = self.settings.own_policy();
+        own.map_or(Policy::Engine, Policy::Own)
     }
 
     /// What obtains certificates, and what is remembered of them.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::act::issue::{IssueError, PlaceholderError};
 use crate::act::rollout::{RolloutError, RolloutOutcome};
-use crate::decide::{Plan, Problem};
+use crate::decide::{Plan, Problem, Turn, VersionStep};
 use crate::model::{CertificateName, Fingerprint, Leaf};
 use crate::preflight::Finding;
 
@@ -14,6 +14,8 @@ use crate::preflight::Finding;
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) certificates: Vec<CertificateResult>,
+    /// What changed places of the versions that there are.
+    pub(crate) versions: Vec<VersionResult>,
     pub(crate) rollouts: Vec<RolloutResult>,
     pub(crate) problems: Vec<String>,
     /// What would lose requests, or fail. It says nothing of this pass.
@@ -55,6 +57,14 @@ pub(crate) enum Outcome {
     /// The engine ran and left what was published.
     NotDue,
     Failed,
+}
+
+/// A version that was published in place of another, or was to be.
+#[derive(Debug, Serialize)]
+pub(crate) struct VersionResult {
+    #[serde(flatten)]
+    step: VersionStep,
+    error: Option<String>,
 }
 
 /// What became of one rollout.
@@ -112,6 +122,28 @@ impl CertificateResult {
     }
 }
 
+impl VersionResult {
+    pub(crate) fn new(step: &VersionStep, error: Option<impl ToString>) -> Self {
+        Self {
+            step: step.clone(),
+            error: error.map(|error| error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for VersionResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let VersionStep { name, to, turn, .. } = &self.step;
+        let to = to.short();
+        match (&self.error, turn) {
+            (Some(_), _) => write!(f, "{name}: {to} not published again"),
+            // Why is said by what is held back, and by the rollout that failed.
+            (None, Turn::Back(_)) => write!(f, "{name}: {to} is published again"),
+            (None, Turn::Again(why)) => write!(f, "{name}: {to} is tried again: {why}"),
+        }
+    }
+}
+
 impl From<Result<RolloutOutcome, RolloutError>> for RolloutResult {
     fn from(result: Result<RolloutOutcome, RolloutError>) -> Self {
         match result {
@@ -139,12 +171,14 @@ impl Report {
     /// Whether anything was changed.
     pub(crate) fn changed(&self) -> bool {
         let done = |rollout: &RolloutResult| matches!(rollout, RolloutResult::Done(_));
-        self.certificates.iter().any(CertificateResult::changed) || self.rollouts.iter().any(done)
+        self.certificates.iter().any(CertificateResult::changed)
+            || self.versions.iter().any(|version| version.error.is_none())
+            || self.rollouts.iter().any(done)
     }
 
     /// Whether anything was tried, whatever came of it.
     pub(crate) fn acted(&self) -> bool {
-        !self.certificates.is_empty() || !self.rollouts.is_empty()
+        !self.certificates.is_empty() || !self.versions.is_empty() || !self.rollouts.is_empty()
     }
 
     /// Whether anything failed or is in the way.
@@ -155,6 +189,7 @@ impl Report {
                 .certificates
                 .iter()
                 .any(|result| result.error.is_some())
+            || self.versions.iter().any(|version| version.error.is_some())
             || self.rollouts.iter().any(failed)
     }
 }
@@ -176,6 +211,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for result in &self.certificates {
             writeln!(f, "{}: {}", result.certificate, result.outcome)?;
+        }
+        for version in &self.versions {
+            writeln!(f, "{version}")?;
         }
         for rollout in &self.rollouts {
             if let RolloutResult::Done(done) = rollout {
@@ -202,12 +240,13 @@ impl fmt::Display for Report {
 impl Report {
     fn errors(&self) -> impl Iterator<Item = &str> {
         let certificates = self.certificates.iter().filter_map(|r| r.error.as_deref());
+        let versions = self.versions.iter().filter_map(|r| r.error.as_deref());
         let rollouts = self.rollouts.iter().filter_map(|rollout| match rollout {
             RolloutResult::Failed { error } => Some(error.as_str()),
             RolloutResult::Done(_) => None,
         });
         let problems = self.problems.iter().map(String::as_str);
-        certificates.chain(rollouts).chain(problems)
+        certificates.chain(versions).chain(rollouts).chain(problems)
     }
 }
 

@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::daemon::{Told, Work};
 use crate::decide::lease::Lease;
 use crate::decide::{
-    Attempted, Because, Plan, Problem, Standing, standing, standings, target_in_step,
+    Attempted, Because, Memory, Plan, Problem, Standing, standing, standings, target_in_step,
+    waiting,
 };
 use crate::model::{CertificateName, DomainName, KeyKind, Published, Strategy};
 use crate::observe::{Snapshot, TargetView};
@@ -65,8 +66,23 @@ pub(crate) struct CertificateStatus {
     pub(crate) published: PublishedStatus,
     /// What happens next, and when.
     pub(crate) next: String,
+    /// A newer version that no replica came to serve, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held_back: Option<HeldBackStatus>,
     /// Why the last attempt to obtain it failed, if it did.
     pub(crate) last_error: Option<String>,
+}
+
+/// A version in whose place the one before is published.
+#[derive(Debug, Serialize)]
+pub(crate) struct HeldBackStatus {
+    pub(crate) fingerprint: String,
+    pub(crate) not_after: Timestamp,
+    pub(crate) since: Timestamp,
+    /// How often in a row no replica came to serve it.
+    pub(crate) failures: usize,
+    pub(crate) why: String,
+    pub(crate) tried_again_at: Timestamp,
 }
 
 /// What is published.
@@ -161,6 +177,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) snapshot: &'a Snapshot,
     /// Decided with the daemon's memory, if it told it.
     pub(crate) plan: &'a Plan,
+    /// What is remembered, by the daemon if it told it, and in the swarm.
+    pub(crate) memory: &'a Memory,
     pub(crate) told: Result<&'a Told, String>,
     pub(crate) lease: LeaseStatus,
     pub(crate) now: Timestamp,
@@ -223,10 +241,23 @@ impl Facts<'_> {
                     domains: step.domains.clone(),
                     published: self.published(&view.published),
                     next: self.next(&step.name, step.step.to_string()),
+                    held_back: self.held_back(&step.name),
                     last_error: error.map(str::to_owned),
                 })
             })
             .collect()
+    }
+
+    fn held_back(&self, name: &CertificateName) -> Option<HeldBackStatus> {
+        let waiting = waiting(self.snapshot, name, self.memory, self.now)?;
+        Some(HeldBackStatus {
+            fingerprint: waiting.leaf.fingerprint.to_string(),
+            not_after: waiting.leaf.not_after,
+            since: waiting.since,
+            failures: waiting.failures,
+            why: waiting.why.to_owned(),
+            tried_again_at: waiting.until,
+        })
     }
 
     fn next(&self, name: &CertificateName, planned: String) -> String {

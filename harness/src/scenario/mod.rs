@@ -23,6 +23,7 @@ mod evidence;
 mod finding;
 mod first_deploy;
 mod forced_rollout;
+mod held_back;
 mod labs;
 mod leftovers;
 mod nothing_due;

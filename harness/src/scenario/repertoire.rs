@@ -5,9 +5,9 @@ use std::pin::Pin;
 use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
     check_bad, check_clean, check_held_back, crash, disturbed, drift, dual_pair, first_deploy,
-    forced_rollout, leftovers, nothing_due, renewal_restart, renewal_secret, renewal_signal,
-    runners, schedule, servers, state, stopped_rollout, taken_over, two_targets, volume_gluster,
-    volume_lagging, window,
+    forced_rollout, held_back, leftovers, nothing_due, renewal_restart, renewal_secret,
+    renewal_signal, runners, schedule, servers, state, stopped_rollout, taken_over, two_targets,
+    volume_gluster, volume_lagging, window,
 };
 use crate::site::SiteError;
 
@@ -64,6 +64,7 @@ pub const ALL: &[Scenario] = &[
     changed_stack::SCENARIO,
     servers::SCENARIO,
     disturbed::WILL_NOT_RELOAD,
+    held_back::SCENARIO,
     volume_lagging::SCENARIO,
     volume_gluster::SCENARIO,
     taken_over::SCENARIO,

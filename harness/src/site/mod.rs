@@ -29,4 +29,7 @@ pub use runner::{CertificateResult, Once, ReplicaResult, RolloutResult, RunnerRe
 pub(crate) use runner_log::{lines, steps};
 pub use secrets::CertificateSecret;
 pub use server::Server;
-pub use status::{DaemonStatus, ReplicaStatus, RolloutStatus, Status, StatusReport, TargetStatus};
+pub use status::{
+    CertificateStatus, DaemonStatus, HeldBackStatus, ReplicaStatus, RolloutStatus, Status,
+    StatusReport, TargetStatus,
+};

@@ -22,6 +22,8 @@ pub struct Status {
 pub struct StatusReport {
     /// Whether the daemon answered.
     pub daemon: DaemonStatus,
+    /// Each certificate.
+    pub certificates: Vec<CertificateStatus>,
     /// Each target.
     pub targets: Vec<TargetStatus>,
     /// Whether every replica serves what is published.
@@ -33,6 +35,22 @@ pub struct StatusReport {
 pub struct DaemonStatus {
     /// `answered` or `silent`.
     pub daemon: String,
+}
+
+/// One certificate.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CertificateStatus {
+    /// A newer version than the published one, which no replica came to serve.
+    pub held_back: Option<HeldBackStatus>,
+}
+
+/// A version that is held back.
+#[derive(Debug, Clone, Deserialize)]
+pub struct HeldBackStatus {
+    /// Which.
+    pub fingerprint: String,
+    /// How often in a row no replica came to serve it.
+    pub failures: u32,
 }
 
 /// One target.

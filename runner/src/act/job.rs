@@ -3,13 +3,14 @@
 //! order says (see `agent.rs`).
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
 use bollard::models::{
     Mount, MountType, NetworkAttachmentConfig, ServiceSpec, ServiceSpecMode, Task, TaskSpec,
     TaskSpecContainerSpec, TaskSpecPlacement, TaskSpecRestartPolicy,
-    TaskSpecRestartPolicyConditionEnum, TaskState,
+    TaskSpecRestartPolicyConditionEnum, TaskState, TaskStatus,
 };
 use bollard::query_parameters::{
     ListServicesOptionsBuilder, ListTasksOptionsBuilder, LogsOptionsBuilder,
@@ -31,6 +32,19 @@ const JOB_LABEL: &str = "rollover.job";
 const TO_READ_LOGS: Duration = Duration::from_secs(10);
 /// How the order reaches the agent. There is nothing secret in it.
 pub(crate) const ORDER_VARIABLE: &str = "ROLLOVER_AGENT_ORDER";
+
+/// The exit code of an agent that has found a replica which sees the new
+/// certificate and does not take it.
+pub(crate) const REFUSED: u8 = 3;
+
+/// What failed tasks of a job left.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What they said.
+    pub(crate) said: String,
+    /// Whether one of them has found a replica that does not take what it sees.
+    pub(crate) refused: bool,
+}
 
 /// What a job is for: the subcommand of `rollover agent` that its tasks run.
 #[derive(Clone, Copy, Debug)]
@@ -150,26 +164,30 @@ impl<'a> Job<'a> {
         tasks.await.map_err(self.failed("look at"))
     }
 
-    /// What its failed tasks said, if any failed.
-    pub(crate) async fn failure(&self) -> Result<Option<String>, JobError> {
+    /// What its failed tasks left, if any failed.
+    pub(crate) async fn failure(&self) -> Result<Option<Failure>, JobError> {
         let tasks = self.tasks().await?;
-        let failed: Vec<String> = tasks
+        let failed: Vec<TaskStatus> = tasks
             .into_iter()
             .filter_map(|task| {
                 let status = task.status?;
                 let failed = matches!(status.state?, TaskState::FAILED | TaskState::REJECTED);
-                failed.then(|| status.err.unwrap_or_default())
+                failed.then_some(status)
             })
             .collect();
         if failed.is_empty() {
             return Ok(None);
         }
-        let said = self.said().await.join("; ");
-        Ok(Some(if said.is_empty() {
-            failed.join("; ")
-        } else {
-            said
-        }))
+        let code = |status: &TaskStatus| status.container_status.as_ref()?.exit_code;
+        let refused = failed.iter().any(|it| code(it) == Some(REFUSED.into()));
+        let mut said = self.said().await.join("; ");
+        if said.is_empty() {
+            let errors = failed
+                .into_iter()
+                .map(|status| status.err.unwrap_or_default());
+            said = errors.collect::<Vec<_>>().join("; ");
+        }
+        Ok(Some(Failure { said, refused }))
     }
 
     /// The lines that its tasks wrote, on all nodes that answer in time.
@@ -187,6 +205,21 @@ impl<'a> Job<'a> {
             .take_until(end)
             .collect()
             .await
+    }
+
+    /// Gives each line that its tasks write to `hear`, for ever.
+    pub(crate) async fn listen(&self, hear: impl Fn(&str)) -> Infallible {
+        let options = LogsOptionsBuilder::default()
+            .follow(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let mut lines = self.manager.docker.service_logs(&self.name, Some(options));
+        // That they cannot be heard takes nothing from the rollout.
+        while let Some(Ok(line)) = lines.next().await {
+            hear(&line.to_string());
+        }
+        std::future::pending().await
     }
 
     /// Removes it; one that is not there is removed already.

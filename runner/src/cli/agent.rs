@@ -94,7 +94,12 @@ impl Signal {
                 return Exit::Two;
             }
         };
-        let results = match carry_out(&docker, &self.order).await {
+        let says = |container: &str, what: &str| {
+            if self.order.tells_more {
+                print(&format!("{container}: {what}\n"));
+            }
+        };
+        let results = match carry_out(&docker, &self.order, says).await {
             Ok(results) => results,
             Err(error) => {
                 complain(&error);
@@ -108,7 +113,11 @@ impl Signal {
                 Ok(Done::Gone) => print(&format!("{container}: ended by itself\n")),
                 Err(error) => {
                     complain(&format!("{container}: {error}"));
-                    exit = Exit::Failed;
+                    if error.is_refusal() {
+                        exit = Exit::Refused;
+                    } else if exit == Exit::Ok {
+                        exit = Exit::Failed;
+                    }
                 }
             }
         }

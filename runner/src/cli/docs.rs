@@ -22,7 +22,8 @@ const HEAD: &str = "\
 Edit those, not this page. -->
 
 `rollover help` says the same, shorter. Results go to stdout, logs and errors to stderr. \
-Logs are coloured on a terminal only, and never when `NO_COLOR` is set.
+Logs are coloured on a terminal only, and never when `NO_COLOR` is set. On a terminal `once` and \
+`rollout` also show a line for each replica, which changes in place.
 
 | exit code | of every command |
 |---|---|

@@ -19,6 +19,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::act::job::REFUSED;
+
 /// Renews TLS certificates in a Docker Swarm, makes every replica of the load
 /// balancer serve the new one, and proves it by a TLS probe of each.
 #[derive(Parser, Debug)]
@@ -68,6 +70,8 @@ pub(crate) enum Exit {
     /// It could not even start: wrong usage, a wrong setting, no engine. With
     /// `--detailed-exit-code` also: something was changed.
     Two,
+    /// Of an agent alone: a replica did not take the new certificate.
+    Refused,
 }
 
 impl From<Exit> for ExitCode {
@@ -76,6 +80,7 @@ impl From<Exit> for ExitCode {
             Exit::Ok => Self::SUCCESS,
             Exit::Failed => Self::from(1),
             Exit::Two => Self::from(2),
+            Exit::Refused => Self::from(REFUSED),
         }
     }
 }

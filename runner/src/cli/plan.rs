@@ -60,6 +60,9 @@ fn text(plan: &Decided) -> String {
     for certificate in &plan.certificates {
         lines.push(format!("{}: {}", certificate.name, certificate.step));
     }
+    for version in &plan.versions {
+        lines.push(format!("{}: {version}", version.name));
+    }
     for rollout in &plan.rollouts {
         lines.push(format!("{}: roll out", rollout.target.name));
         for stale in &rollout.stale {

@@ -13,6 +13,7 @@ use crate::daemon::Teller;
 use crate::decide::Memory;
 use crate::docker::{ConnectError, connect_to_manager};
 use crate::observe::own::{self, Own};
+use crate::progress::Progress;
 use crate::reconcile::Runner;
 use crate::state::{State, Store};
 
@@ -31,14 +32,18 @@ pub(super) enum StartError {
 
 /// As [`start`], and waits until no other reconcile runs in this container.
 pub(super) async fn start_alone(settings: Settings) -> Result<(Runner, Exclusive), StartError> {
-    let runner = start(settings).await?;
+    let runner = start_with(settings, Progress::on_terminal()).await?;
     let exclusive = Exclusive::wait().await.map_err(StartError::Exclusive)?;
     Ok((runner, exclusive))
 }
 
 /// Checks the settings and starts logging.
 pub(super) fn begin(settings: &Settings) -> Result<(), StartError> {
-    log_to_stderr(settings);
+    begin_with(settings, Progress::default())
+}
+
+fn begin_with(settings: &Settings, progress: Progress) -> Result<(), StartError> {
+    log_to_stderr(settings, progress);
     settings.check()?;
     if !settings.clock_ahead.is_zero() {
         warn!(ahead = ?settings.clock_ahead, "the clock is put ahead, as --clock-ahead asks");
@@ -49,7 +54,11 @@ pub(super) fn begin(settings: &Settings) -> Result<(), StartError> {
 
 /// The same, and connects to the swarm.
 pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
-    begin(&settings)?;
+    start_with(settings, Progress::default()).await
+}
+
+async fn start_with(settings: Settings, progress: Progress) -> Result<Runner, StartError> {
+    begin_with(&settings, progress.clone())?;
     let schedule = settings.schedule()?;
     let manager = connect_to_manager(&settings.docker_host).await?;
     let own = Own::look(&manager.docker).await.map_err(StartError::Own)?;
@@ -66,14 +75,15 @@ pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
         memory: Memory::default(),
         ahead: Ahead::default(),
         acme: Acme::default(),
+        progress,
     })
 }
 
-fn log_to_stderr(settings: &Settings) {
+fn log_to_stderr(settings: &Settings, progress: Progress) {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let builder = tracing_subscriber::fmt()
         .with_max_level(settings.log_level)
-        .with_writer(std::io::stderr)
+        .with_writer(progress)
         .with_ansi(std::io::stderr().is_terminal() && !no_colour)
         .with_target(false);
     match settings.log_format {

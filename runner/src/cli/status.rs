@@ -47,6 +47,7 @@ impl Status {
             lease: runner.lease().await.into(),
             snapshot: &snapshot,
             plan: &plan,
+            memory: &runner.memory,
             told: told.as_ref().map_err(Clone::clone),
             now: now(),
         };

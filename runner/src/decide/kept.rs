@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Memory;
+use super::held_back::HeldBack;
 use super::memory::{Attempt, Attempted, Backoff};
 use super::renewal::History;
 use crate::model::{CertificateName, Fingerprint, Leaf};
@@ -22,6 +23,9 @@ pub(crate) struct Kept {
     /// What the runner's own policy decides by, where it decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) history: Option<History>,
+    /// The version that no replica came to serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) held_back: Option<HeldBack>,
 }
 
 /// Failures in a row to obtain it.
@@ -55,6 +59,7 @@ impl Memory {
             }),
             issued: self.issued(name).cloned(),
             history: self.history(name).cloned(),
+            held_back: self.held_back(name).cloned(),
         }
     }
 
@@ -69,6 +74,10 @@ impl Memory {
             None => self.forget_failures(&attempted),
         }
         self.set_issued(name, kept.issued);
+        match kept.held_back {
+            Some(held_back) => self.held_back.insert(name.clone(), held_back),
+            None => self.held_back.remove(name),
+        };
         if let Some(history) = kept.history {
             *self.history_mut(name) = history;
         }
@@ -106,7 +115,8 @@ impl From<Failing> for Attempt {
     }
 }
 
-fn shortened(why: &str) -> String {
+/// As much of a reason as is kept.
+pub(super) fn shortened(why: &str) -> String {
     let mut end = LONGEST_REASON.min(why.len());
     while !why.is_char_boundary(end) {
         end -= 1;

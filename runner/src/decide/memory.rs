@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::held_back::HeldBack;
 use super::kept::Issued;
 use super::renewal::{History, Pace};
 use super::standing::{Standing, standings};
@@ -58,6 +59,9 @@ pub(crate) struct Memory {
     pace: Pace,
     /// What an engine has published last.
     issued: BTreeMap<CertificateName, Issued>,
+    /// The versions that no replica came to serve.
+    #[serde(default)]
+    pub(super) held_back: BTreeMap<CertificateName, HeldBack>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,11 +73,25 @@ pub(super) struct Attempt {
     pub(super) why: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Backoff {
     Patient,
     Eager,
+}
+
+impl Backoff {
+    /// Until when the last of so many failures in a row, at `at`, holds the next
+    /// attempt back; none without a failure.
+    pub(super) fn until(self, failures: usize, at: Timestamp) -> Option<Timestamp> {
+        let nth = failures.checked_sub(1)?;
+        let waits: &[Duration] = match self {
+            Self::Patient => &PATIENT,
+            Self::Eager => &EAGER,
+        };
+        let wait = waits.get(nth).or(waits.last())?;
+        at.checked_add(*wait).ok()
+    }
 }
 
 /// A replica that serves another version than the published one. Another
@@ -188,6 +206,14 @@ impl Memory {
         }
     }
 
+    /// Lets the rollouts of this certificate begin at once, whatever came of them.
+    pub(super) fn forget_rollouts_of(&mut self, fingerprint: Fingerprint) {
+        self.attempts.retain(|what, _| match what {
+            Attempted::Rollout(_, fingerprints) => !fingerprints.contains(&fingerprint),
+            Attempted::Certificate(_) => true,
+        });
+    }
+
     /// When it last succeeded, if the last attempt did.
     pub(crate) fn succeeded(&self, what: &Attempted) -> Option<Timestamp> {
         let attempt = self.attempts.get(what)?;
@@ -239,13 +265,7 @@ fn behind(
 
 impl Attempt {
     fn held_until(&self) -> Option<Timestamp> {
-        let nth = self.failures.checked_sub(1)?;
-        let waits: &[Duration] = match self.backoff {
-            Backoff::Patient => &PATIENT,
-            Backoff::Eager => &EAGER,
-        };
-        let wait = waits.get(nth).or(waits.last())?;
-        self.at.checked_add(*wait).ok()
+        self.backoff.until(self.failures, self.at)
     }
 }
 

@@ -2,6 +2,7 @@
 //! and why. Pure: no clock, no IO, no async, no type of Docker's.
 
 mod challenge;
+mod held_back;
 mod hold;
 mod issue;
 mod kept;
@@ -17,13 +18,14 @@ mod standing;
 pub(crate) mod tests;
 
 pub(crate) use challenge::without_provider;
+pub(crate) use held_back::waiting;
 pub(crate) use hold::Because;
 pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
 use plan::WhyNot;
 pub(crate) use plan::{
     ByDns, CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep,
-    SecretsStep, Step, WhyIssue,
+    SecretsStep, Step, Turn, VersionStep, WhyIssue,
 };
 pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
@@ -71,6 +73,10 @@ pub(crate) fn decide(
             step,
             look_at,
         });
+    }
+    // certbot has its own way to know which version is the newest.
+    if let Policy::Own(_) = occasion.policy {
+        held_back::decide(&mut plan, snapshot, memory, now);
     }
     for view in &snapshot.targets {
         rollout::decide(&mut plan, snapshot, view, memory, now);
@@ -127,6 +133,21 @@ pub(crate) fn forced_rollout(
     now: Timestamp,
 ) -> Result<RolloutStep, Vec<Problem>> {
     rollout::forced(snapshot, view, now)
+}
+
+/// The versions that are held back and that a person who forces a rollout of `view`
+/// would have tried first.
+pub(crate) fn forced_versions(
+    snapshot: &Snapshot,
+    view: &TargetView,
+    memory: &Memory,
+    policy: Policy,
+    now: Timestamp,
+) -> Vec<VersionStep> {
+    match policy {
+        Policy::Engine => Vec::new(),
+        Policy::Own(_) => held_back::forced(snapshot, view, memory, now),
+    }
 }
 
 /// What a person forced that `plan` will not renew, and why.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::held_back::{Waiting, waiting};
 use super::issue;
 use super::memory::{Attempted, Memory};
 use super::plan::{Occasion, Problem, Step, WhyIssue, WhyNot};
@@ -13,7 +14,7 @@ use super::renewal::{
     Current, Decision, Digest, Facts, History, Issued, Pace, Shared, Verdict, WhyDue, WhyHeld,
     verdict,
 };
-use crate::model::{CertificateName, Fingerprint, Published};
+use crate::model::{CertificateName, Fingerprint, Leaf, Published};
 use crate::observe::{CertificateView, Snapshot};
 
 /// The orders that a plan holds so far, so that it does not hold more than may go.
@@ -63,6 +64,14 @@ impl Look<'_> {
         }
         if self.view.published == Published::Missing {
             return (self.placeholder(), None);
+        }
+        if let Some(Waiting { leaf, until, .. }) = self.newer()
+            && !self.is_forced()
+            && self.has_the_wanted_names(leaf)
+        {
+            let fingerprint = leaf.fingerprint;
+            let why = WhyNot::HeldBack { fingerprint, until };
+            return (Step::Nothing(why), None);
         }
         let verdict = self.verdict(planned);
         let look_at = verdict.look_at(self.now);
@@ -174,7 +183,21 @@ impl Look<'_> {
         shared
     }
 
+    /// A newer version than the published one, which is there and held back. What
+    /// would be ordered, is there already.
+    fn newer(&self) -> Option<Waiting<'_>> {
+        waiting(self.snapshot, self.name, self.memory, self.now)
+    }
+
+    fn has_the_wanted_names(&self, leaf: &Leaf) -> bool {
+        leaf.is_for_exactly(&self.view.domains)
+    }
+
+    /// The newest certificate that there is, published or held back.
     fn current(&self) -> Current {
+        if let Some(newer) = self.newer() {
+            return Current::Issued(Issued::of(newer.leaf));
+        }
         match &self.view.published {
             Published::Missing => Current::Missing,
             Published::Broken(_) => Current::Broken {
@@ -191,8 +214,9 @@ impl Look<'_> {
         // What is shared has no say in it.
         let pace = self.memory.pace();
         let verdict = verdict(&self.facts(), &self.history(), pace, self.now);
-        let leaf = self.view.published.leaf();
-        let leaf = leaf.filter(|_| verdict.asks_ari(self.now))?;
+        // Of a newer one that is held back it cannot be asked: it is not published.
+        let asks = verdict.asks_ari(self.now) && self.newer().is_none();
+        let leaf = self.view.published.leaf().filter(|_| asks)?;
         Some(leaf.fingerprint)
     }
 }

@@ -50,6 +50,14 @@ pub(crate) enum Policy {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Plan {
     pub(crate) certificates: Vec<CertificateStep>,
+    /// Versions that are to be published in place of those that are.
+    pub(crate) versions: Vec<VersionStep>,
+    /// The certificates of which nothing is held back any more.
+    #[serde(skip)]
+    pub(crate) released: Vec<CertificateName>,
+    /// When those are tried again that are held back.
+    #[serde(skip)]
+    pub(crate) tries_at: Vec<Timestamp>,
     pub(crate) rollouts: Vec<RolloutStep>,
     /// Rollouts that cannot begin before something else has ended.
     pub(crate) deferred: Vec<Deferred>,
@@ -63,7 +71,7 @@ impl Plan {
     pub(crate) fn has_work(&self) -> bool {
         let mut certificates = self.certificates.iter();
         let work = certificates.any(|certificate| !matches!(certificate.step, Step::Nothing(_)));
-        work || !self.rollouts.is_empty()
+        work || !self.versions.is_empty() || !self.rollouts.is_empty()
     }
 
     /// The rollouts that wait, each in a line.
@@ -100,7 +108,8 @@ impl Plan {
 
     /// When the first certificate is to be looked at again, as the policy has it.
     pub(crate) fn looks_at(&self) -> Option<Timestamp> {
-        self.certificates.iter().filter_map(|it| it.look_at).min()
+        let decided = self.certificates.iter().filter_map(|it| it.look_at);
+        decided.chain(self.tries_at.iter().copied()).min()
     }
 
     /// Whether a look soon would find more to do.
@@ -178,6 +187,11 @@ pub(crate) enum WhyNot {
     ReplicasStarting,
     /// A problem stands in the way.
     Problem,
+    /// A newer version is there, and held back: that is tried again then.
+    HeldBack {
+        fingerprint: Fingerprint,
+        until: Timestamp,
+    },
     /// The runner's own policy: it is due then, for that reason.
     NotDue { until: Timestamp, then: WhyDue },
     /// The runner's own policy: it is due, and waits.
@@ -186,6 +200,42 @@ pub(crate) enum WhyNot {
         by: WhyHeld,
         why: WhyDue,
     },
+}
+
+/// A version that is there and is to be published in place of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct VersionStep {
+    pub(crate) name: CertificateName,
+    /// What is published now; none if that is no pair.
+    pub(crate) from: Option<Fingerprint>,
+    pub(crate) to: Fingerprint,
+    /// By which the archive knows it.
+    pub(crate) number: u64,
+    pub(crate) turn: Turn,
+}
+
+/// Which way it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "turn", content = "why")]
+pub(crate) enum Turn {
+    /// To the one before: no replica came to serve the new one. Why that was found.
+    Back(String),
+    /// To the new one again, for another try.
+    Again(WhyAgain),
+}
+
+/// Why a version that was held back is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WhyAgain {
+    /// A person asked for a rollout.
+    Forced,
+    /// It has waited long enough.
+    InItsTurn,
+    /// A replica serves it.
+    Served,
+    /// What is published can be served no more.
+    NothingElse,
 }
 
 /// A target some of whose replicas serve something else than is published.
@@ -453,6 +503,20 @@ pub(crate) enum Problem {
         /// What the last attempt found.
         why: String,
     },
+    #[error(
+        "certificate {name}: {} is held back since {since}, and the one before is published in its \
+         place, for no replica came to serve it: {why}. It is tried again at {until}; `rollover \
+         rollout {}` does so now, `rollover once --force {name}` orders another",
+        fingerprint.short(), targets.first().map_or("SERVICE", String::as_str)
+    )]
+    HeldBack {
+        name: CertificateName,
+        fingerprint: Fingerprint,
+        since: Timestamp,
+        until: Timestamp,
+        targets: Vec<String>,
+        why: String,
+    },
     /// What is remembered could not be read or kept.
     #[error("{0}")]
     State(String),
@@ -485,11 +549,46 @@ impl fmt::Display for Step {
                     f.write_str("wait: replicas are starting, and one must answer a challenge")
                 }
                 WhyNot::Problem => f.write_str("nothing: a problem stands in the way"),
+                WhyNot::HeldBack { fingerprint, until } => write!(
+                    f,
+                    "nothing: {} is there and held back; it is tried again at {until}",
+                    fingerprint.short()
+                ),
                 WhyNot::NotDue { until, then } => write!(f, "nothing until {until}: then {then}"),
                 WhyNot::Held { until, by, why } => {
                     write!(f, "nothing until {until}: {by}; it is due: {why}")
                 }
             },
         }
+    }
+}
+
+impl fmt::Display for VersionStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, to) = (self.number, self.to.short());
+        match &self.turn {
+            Turn::Back(why) => write!(
+                f,
+                "publish version {number} ({to}) again, for no replica came to serve the one after \
+                 it: {why}"
+            ),
+            Turn::Again(why) => {
+                write!(
+                    f,
+                    "try version {number} ({to}) again, which was held back: {why}"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for WhyAgain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forced => "asked for by a person",
+            Self::InItsTurn => "it has waited long enough",
+            Self::Served => "a replica serves it",
+            Self::NothingElse => "what is published can be served no more",
+        })
     }
 }

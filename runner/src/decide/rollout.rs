@@ -9,7 +9,7 @@ use super::plan::{Canary, Deferred, Expected, Named, Plan, Problem, RolloutStep,
 use super::secret::{self, Secrets};
 use super::standing::{Flaw, Standing, standing, target_in_step};
 use super::{Memory, issue};
-use crate::model::{CertificateName, Leaf, Replica, Serving, Strategy};
+use crate::model::{CertificateName, Fingerprint, Leaf, Replica, Serving, Strategy};
 use crate::observe::{ReplicaView, Snapshot, TargetView};
 
 /// Adds to `plan` what to do about one target, and what is wrong with it.
@@ -144,6 +144,7 @@ fn step(
             view,
             name,
             published: certificate.published.leaf(),
+            held_back: memory.held_back(name).map(|it| it.fingerprint),
         };
         let compared = look.compare(now, &mut plan.problems);
         let Some(leaf) = look.published else {
@@ -185,6 +186,7 @@ fn step(
     if let Strategy::Signal { .. } = view.target.strategy {
         plan.problems.extend(leave_out_of_reach(&mut step, view));
         let failures = memory.failures(&step.attempted());
+        let failures = failures.max(memory.times_refused(&step));
         step.canary = canary(&step, view, failures);
         step.tasks().next()?;
     }
@@ -314,6 +316,8 @@ struct Look<'a> {
     view: &'a TargetView,
     name: &'a CertificateName,
     published: Option<&'a Leaf>,
+    /// A version that is known to be newer, and not published for that reason.
+    held_back: Option<Fingerprint>,
 }
 
 impl Look<'_> {
@@ -399,6 +403,8 @@ impl Look<'_> {
             }),
             // A root that lost it is said for the certificate.
             Flaw::Newer if self.published.is_none_or(|leaf| leaf.placeholder) => None,
+            // It is published next, because a replica serves it.
+            Flaw::Newer if self.held_back == Some(serves) => None,
             Flaw::Newer => Some(Problem::ServesNewer {
                 name: name.clone(),
                 target: target.clone(),

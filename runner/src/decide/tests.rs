@@ -16,6 +16,7 @@ use crate::observe::{CertificateView, ReplicaView, TargetView};
 
 mod challenges;
 mod dual_pair;
+mod held_back;
 mod own;
 mod standings;
 mod windows;
@@ -106,6 +107,7 @@ pub(crate) fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
                 domains: vec![domain()],
                 key: KeyKind::Ecdsa,
                 published,
+                versions: None,
             },
         )]),
         targets: vec![TargetView {
@@ -368,6 +370,7 @@ fn with_second(mut world: Snapshot, published: Published, serving: &Serving) -> 
             domains: vec![domain],
             key: KeyKind::Ecdsa,
             published,
+            versions: None,
         },
     );
     world

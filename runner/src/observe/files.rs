@@ -1,11 +1,12 @@
 //! What stands under the certificate root.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::Archived;
 use crate::model::{CertificateName, Named, Pair, PairError, Published};
 
 /// Reads `live/NAME` below `root` and checks the pair.
@@ -60,6 +61,30 @@ pub(crate) fn certificate(
         why,
     };
     CertificateDer::from_pem_slice(&content(&file)?).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The versions of a certificate in the archive below `root` that are pairs, as
+/// the engine acme lays them out.
+///
+/// # Errors
+/// When the archive cannot be listed.
+pub(crate) fn versions(root: &Path, name: &CertificateName) -> io::Result<Vec<Archived>> {
+    let mut versions = Vec::new();
+    for entry in std::fs::read_dir(root.join("archive").join(name.as_str()))? {
+        let directory = entry?.path();
+        // Whatever else lies there has no number, or is no directory.
+        let number = directory
+            .file_name()
+            .and_then(|name| name.to_str()?.parse().ok());
+        let (chain, key) = (
+            directory.join("fullchain.pem"),
+            directory.join("privkey.pem"),
+        );
+        if let (Some(number), Ok(Pair { leaf, .. })) = (number, pair(&chain, &key)) {
+            versions.push(Archived { number, leaf });
+        }
+    }
+    Ok(versions)
 }
 
 /// Reads `live/NAME` below `root` with what is in it.

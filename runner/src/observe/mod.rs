@@ -16,5 +16,6 @@ pub(crate) use facts::{candidates, merged_health_check};
 #[cfg(test)]
 pub(crate) use snapshot::PublicView;
 pub(crate) use snapshot::{
-    CertificateView, Kinds, ReplicaView, Snapshot, TargetView, observe, replicas_of, view_of,
+    Archived, CertificateView, Kinds, ReplicaView, Snapshot, TargetView, observe, replicas_of,
+    view_of,
 };

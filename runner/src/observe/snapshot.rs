@@ -1,6 +1,6 @@
 //! Everything that deciding needs, at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -14,7 +14,7 @@ use super::swarm::{self, SwarmError};
 use crate::config::Engine;
 use crate::docker::Manager;
 use crate::model::{
-    CertificateName, CertificateSpec, DomainName, KeyKind, LabelError, Ordering, Published,
+    CertificateName, CertificateSpec, DomainName, KeyKind, LabelError, Leaf, Ordering, Published,
     Replica, Serving, Strategy, Target, Version, mounted,
 };
 
@@ -49,6 +49,18 @@ pub(crate) struct CertificateView {
     /// The kind that its key is to be of.
     pub(crate) key: KeyKind,
     pub(crate) published: Published,
+    /// The versions in the archive, where they are asked for and can be read: there
+    /// the newest may not be the published one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) versions: Option<Vec<Archived>>,
+}
+
+/// A version in the archive, seen to be a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Archived {
+    /// Its number, which names its directory.
+    pub(crate) number: u64,
+    pub(crate) leaf: Leaf,
 }
 
 impl CertificateView {
@@ -85,7 +97,8 @@ pub(crate) struct ReplicaView {
     pub(crate) serving: BTreeMap<CertificateName, Serving>,
 }
 
-/// Looks at the swarm, at the files below `root`, and at every replica.
+/// Looks at the swarm, at the files below `root`, and at every replica; at the
+/// versions of those certificates too of which `held_back` has the name.
 ///
 /// # Errors
 /// When the swarm cannot be read. A replica that cannot be reached and a file
@@ -95,12 +108,18 @@ pub(crate) async fn observe(
     root: &Path,
     own: Option<&Own>,
     engine: Engine,
+    held_back: &BTreeSet<CertificateName>,
 ) -> Result<Snapshot, SwarmError> {
     let (mut found, mut labels) = swarm::targets(&manager.docker).await?;
     if engine == Engine::Certbot {
         labels.extend(found.iter_mut().flat_map(take_out_what_certbot_cannot));
     }
-    let (found, certificates) = agree_on_certificates(found, root, &mut labels);
+    let (found, mut certificates) = agree_on_certificates(found, root, &mut labels);
+    for (name, view) in &mut certificates {
+        if held_back.contains(name) {
+            view.versions = files::versions(root, name).ok();
+        }
+    }
     let secrets = if found.iter().any(is_by_secret) {
         own_secrets(&manager.docker).await?
     } else {
@@ -181,6 +200,7 @@ fn agree_on_certificates(
                         domains: wanted.domains.clone(),
                         key: wanted.ordering.key.kind(),
                         published: files::published(root, &wanted.name),
+                        versions: None,
                     });
             let agrees = known.domains == wanted.domains;
             if !agrees {

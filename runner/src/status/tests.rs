@@ -28,10 +28,12 @@ fn status(snapshot: &Snapshot, told: Result<&Told, String>) -> Status {
         policy: Policy::Engine,
         by_dns: ByDns::Answered,
     };
-    let plan = decide(snapshot, &memory.unwrap_or_default(), &occasion, now());
+    let memory = memory.unwrap_or_default();
+    let plan = decide(snapshot, &memory, &occasion, now());
     Facts {
         snapshot,
         plan: &plan,
+        memory: &memory,
         told,
         lease: LeaseStatus::Held {
             holder: "patch_rollover.1.task1".into(),

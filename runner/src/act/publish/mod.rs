@@ -90,10 +90,7 @@ impl<'a> Publisher<'a> {
 
     /// The version that was live before the one that is; none if there was none,
     /// or it is gone.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "who goes back after a failed canary calls it")
-    )]
+    #[cfg(test)]
     pub(crate) fn previous(&self) -> Result<Option<Version>, PublishError> {
         let live = self.layout.live_version();
         let number = self.layout.previous().filter(|&it| Some(it) != live);
@@ -109,10 +106,6 @@ impl<'a> Publisher<'a> {
     /// # Errors
     /// When there is no such version, or it is no pair any more; then what was
     /// live is still so.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "who goes back after a failed canary calls it")
-    )]
     pub(crate) fn republish(&self, number: u64) -> Result<Version, PublishError> {
         if !self.layout.version(number).is_dir() {
             return Err(PublishError::NoVersion {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::act::issue::prepare_placeholder;
 use crate::model::{DomainName, Named, Pair, tests::pair};
-use crate::observe::files::published;
+use crate::observe::files::{self, published};
 
 const NAME: &str = "example.org";
 
@@ -374,6 +374,51 @@ fn the_version_before_can_be_published_again() {
     assert_eq!(publisher.previous().unwrap(), Some(first));
     let error = publisher.republish(9).unwrap_err().to_string();
     assert!(error.ends_with("expected one of [1, 2, 3]"), "{error}");
+}
+
+/// The archive tells which versions there are, whatever the link to the one before
+/// says after a crash.
+#[test]
+fn a_crash_while_it_goes_back_loses_neither_version() {
+    let root = Root::new();
+    let publisher = root.publisher();
+    let (first, second) = (publish(&publisher), publish(&publisher));
+    let there = || {
+        let mut versions = files::versions(root.directory.path(), &root.name).unwrap();
+        versions.sort_by_key(|version| version.number);
+        let leaves = versions.into_iter().map(|version| version.leaf);
+        assert!(leaves.eq([first.leaf.clone(), second.leaf.clone()]));
+    };
+    // It died when the link to the one before was moved, and live/NAME not yet …
+    let link = publisher.layout.previous_link();
+    fs::remove_file(&link).unwrap();
+    symlink(second.number.to_string(), &link).unwrap();
+    assert_eq!(publisher.previous().unwrap(), None);
+    there();
+    // … or with a link in the making.
+    symlink("../archive/example.org/1", publisher.layout.next_live()).unwrap();
+    assert_eq!(root.served(), second.leaf);
+    there();
+    assert_eq!(publisher.republish(first.number).unwrap(), first);
+    assert_eq!(publisher.previous().unwrap(), Some(second.clone()));
+    assert!(root.leftovers().is_empty(), "{:?}", root.leftovers());
+    there();
+    // And back again: what no replica served is lost by nothing.
+    assert_eq!(publisher.republish(second.number).unwrap(), second);
+    assert_eq!(root.served(), second.leaf);
+    there();
+}
+
+#[test]
+fn a_version_that_is_no_pair_any_more_is_not_gone_back_to() {
+    let root = Root::new();
+    let publisher = root.publisher();
+    let (first, second) = (publish(&publisher), publish(&publisher));
+    root.write(&format!("archive/{NAME}/1/privkey.pem"), "half");
+    let versions = files::versions(root.directory.path(), &root.name).unwrap();
+    assert_eq!(versions.len(), 1);
+    assert!(publisher.republish(first.number).is_err());
+    assert_eq!(root.served(), second.leaf);
 }
 
 #[test]

@@ -18,10 +18,13 @@ use crate::model::Strategy;
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::preflight::Finding;
+use crate::progress::Progress;
 
 pub(crate) use collect::collect_secrets;
 pub(crate) use signal::{Order, OrderedCertificate, remove_leftovers};
+use update::Rolling;
 pub(crate) use verify::Verified;
+use verify::Watch;
 
 /// By which docker knows what belongs to a stack.
 const STACK_LABEL: &str = "com.docker.stack.namespace";
@@ -50,6 +53,26 @@ impl RolloutError {
     pub(crate) fn is_superseded(&self) -> bool {
         matches!(self.cause, RolloutCause::Superseded)
     }
+
+    /// Whether a replica saw the new certificate and did not come to serve it, or
+    /// was started to read it and failed. What kept replicas from seeing it, or from
+    /// being told, says nothing of the certificate.
+    pub(crate) fn is_refused(&self) -> bool {
+        match self.cause {
+            RolloutCause::Job { refused, .. } => refused,
+            RolloutCause::NotServed { told, .. } => told,
+            RolloutCause::UpdateFailed { .. } => true,
+            RolloutCause::Swarm(_)
+            | RolloutCause::Raw(_)
+            | RolloutCause::Agent(_)
+            | RolloutCause::UpdateStuck { .. }
+            | RolloutCause::Busy
+            | RolloutCause::Superseded
+            | RolloutCause::Secret(_)
+            | RolloutCause::Down(_)
+            | RolloutCause::HeldBack { .. } => false,
+        }
+    }
 }
 
 /// The cause of a failed rollout.
@@ -62,7 +85,12 @@ pub(crate) enum RolloutCause {
     #[error(transparent)]
     Agent(#[from] JobError),
     #[error("the job that signals failed; {said}; then {still}")]
-    Job { said: String, still: String },
+    Job {
+        said: String,
+        still: String,
+        /// A replica saw the new certificate and did not take it.
+        refused: bool,
+    },
     #[error(
         "swarm has stopped an earlier update ({state}: {message}); finish it or roll it back first"
     )]
@@ -88,7 +116,12 @@ pub(crate) enum RolloutCause {
         fix: String,
     },
     #[error("not every replica serves what is published within {seconds} s: {still}")]
-    NotServed { seconds: u64, still: String },
+    NotServed {
+        seconds: u64,
+        still: String,
+        /// Every replica was told, and none had a reason against it.
+        told: bool,
+    },
 }
 
 impl RolloutError {
@@ -115,20 +148,23 @@ pub(crate) async fn roll_out(
     settings: &Settings,
     own: Option<&Own>,
     step: &RolloutStep,
+    progress: &Progress,
 ) -> Result<RolloutOutcome, RolloutError> {
+    let watch = Watch::new(manager, own, step, progress);
     let (strategy, result) = match &step.target.strategy {
         Strategy::Signal { tell, test } => {
-            let order = Order::new(step, tell, test, settings.signal_timeout);
-            let result = signal::run(manager, settings, own, step, &order).await;
+            let order = Order::new(step, tell, test, settings.signal_timeout, watch.is_seen());
+            let result = signal::run(manager, settings, own, step, &order, watch).await;
             ("signal", result)
         }
         Strategy::Restart(pace) => {
             let hold_at = settings.hold_at;
-            let result = restart::run(manager, own, step, pace, hold_at).await;
+            let result = restart::run(Rolling::new(manager, step, pace, watch), hold_at).await;
             ("restart", result)
         }
         Strategy::Secret(pace) => {
-            let result = secret::run(manager, settings, own, step, pace).await;
+            let result =
+                secret::run(manager, settings, Rolling::new(manager, step, pace, watch)).await;
             ("secret", result)
         }
     };

@@ -9,10 +9,7 @@ use super::RolloutCause;
 use super::update::{Rolling, not_stuck};
 use super::verify::Verified;
 use crate::act::step::HoldAt;
-use crate::decide::RolloutStep;
-use crate::docker::Manager;
-use crate::model::{Pace, Update};
-use crate::observe::own::Own;
+use crate::model::Update;
 
 /// Forces an update and watches it: a paused or rolled-back one is a failure,
 /// with what its tasks said.
@@ -20,15 +17,11 @@ use crate::observe::own::Own;
 /// Caveat: as with the command, the pace stays in the service's specification,
 /// and so does what counts as a failure.
 pub(super) async fn run(
-    manager: &Manager,
-    own: Option<&Own>,
-    step: &RolloutStep,
-    pace: &Pace,
+    mut rolling: Rolling<'_>,
     hold_at: HoldAt,
 ) -> Result<Verified, RolloutCause> {
-    let mut rolling = Rolling::new(manager, own, step, pace);
     let service = rolling.service().await?;
-    let name = &step.target.name;
+    let name = &rolling.step.target.name;
     match ready(&Update::read(&service), &rolling.down().await?)? {
         Ready::Underway => info!(service = name, "a restart is under way; it is followed"),
         Ready::Yes => {

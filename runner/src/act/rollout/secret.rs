@@ -21,11 +21,8 @@ use crate::act::step::{About, NamedStep};
 use crate::config::Settings;
 use crate::decide::{Expected, Named, RolloutStep, SecretsStep};
 use crate::docker::{Manager, RawError};
-use crate::model::{
-    CertificateName, OwnSecret, Pace, PairError, Part, SecretReference, Update, Version,
-};
+use crate::model::{CertificateName, OwnSecret, PairError, Part, SecretReference, Update, Version};
 use crate::observe::files;
-use crate::observe::own::Own;
 use crate::observe::secrets::own_secrets;
 
 /// Swarm takes less than this: 500 KiB.
@@ -68,16 +65,14 @@ pub(crate) enum SecretError {
 pub(super) async fn run(
     manager: &Manager,
     settings: &Settings,
-    own: Option<&Own>,
-    step: &RolloutStep,
-    pace: &Pace,
+    mut rolling: Rolling<'_>,
 ) -> Result<Verified, RolloutCause> {
+    let step = rolling.step;
     let (hold_at, name) = (settings.hold_at, &step.target.name);
     let (wanted, named) = match &step.secrets {
         Some(SecretsStep { wanted, named }) => (wanted.as_slice(), named),
         None => (&[][..], &Named::Current),
     };
-    let mut rolling = Rolling::new(manager, own, step, pace);
     let update = Update::read(&rolling.service().await?);
     match ready(&update, &rolling.down().await?, named)? {
         Ready::Done => return rolling.verified(hold_at).await,

@@ -13,13 +13,16 @@ use tracing::{info, warn};
 
 use super::RolloutCause;
 use super::verify::{INTERVAL, Verified, Watch};
-use crate::act::job::{self, Job, Kind};
+use crate::act::job::{self, Failure, Job, Kind};
 use crate::act::step::{About, NamedStep};
 use crate::config::Settings;
 use crate::decide::RolloutStep;
 use crate::docker::Manager;
 use crate::model::{DomainName, Fingerprint, KeyKind, ProbePort, Tell};
 use crate::observe::own::Own;
+
+/// How far apart the ends of agents are that give up at the same time.
+const TO_AGREE: Duration = Duration::from_secs(3);
 
 /// What the agent is to do on its node.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ pub(crate) struct Order {
     pub(crate) canary: Option<OrderedCanary>,
     /// How long to wait, for the files and for the canary, in seconds.
     pub(crate) patience: u64,
+    /// Each step is said when it is done, because somebody is looking on.
+    pub(crate) tells_more: bool,
 }
 
 /// The task that is told first. All others wait until a probe has seen it serve
@@ -63,7 +68,13 @@ pub(crate) struct OrderedCertificate {
 }
 
 impl Order {
-    pub(super) fn new(step: &RolloutStep, tell: &Tell, test: &[String], limit: Duration) -> Self {
+    pub(super) fn new(
+        step: &RolloutStep,
+        tell: &Tell,
+        test: &[String],
+        limit: Duration,
+        tells_more: bool,
+    ) -> Self {
         let specs = &step.target.certificates;
         let ordered = step.expected.iter().filter_map(|expected| {
             let spec = specs
@@ -89,6 +100,7 @@ impl Order {
             }),
             // The agent gives up first, so that its reason can be read.
             patience: limit.as_secs() * 3 / 4,
+            tells_more,
         }
     }
 }
@@ -102,12 +114,12 @@ pub(super) async fn run(
     own: Option<&Own>,
     step: &RolloutStep,
     order: &Order,
+    mut watch: Watch<'_>,
 ) -> Result<Verified, RolloutCause> {
     let job = Job::new(manager, Kind::Signal, &step.target.name);
     let image = job.image(settings, own)?;
     manager.fence.pass().await;
     job.remove().await?;
-    let mut watch = Watch::new(manager, own, step);
     let canary = step.canary.as_ref();
     let network = canary.and_then(|canary| canary.network.as_deref());
     job.create(image, &step.target, network, order).await?;
@@ -124,7 +136,11 @@ pub(super) async fn run(
     let (hold_at, about) = (settings.hold_at, About::Service(service));
     hold_at.passed(NamedStep::JobCreated, about).await;
     let limit = settings.signal_timeout;
-    let verified = watch_to_the_end(&job, &mut watch, step.forced, limit).await?;
+    let heard = watch.heard();
+    let verified = tokio::select! {
+        verified = watch_to_the_end(&job, &mut watch, step.forced, limit) => verified?,
+        never = job.listen(|line| heard.take(line)), if order.tells_more => match never {},
+    };
     hold_at.passed(NamedStep::Verified, about).await;
     if let Err(error) = job.remove().await {
         // Every replica serves it; that the job stays is untidy, no failure.
@@ -152,17 +168,37 @@ async fn watch_to_the_end(
             Ok(Err(still)) => still,
             Err(error) => error.to_string(),
         };
-        if let Ok(Some(said)) = job.failure().await {
-            return Err(RolloutCause::Job { said, still });
+        if let Ok(Some(failure)) = job.failure().await {
+            let Failure { said, refused } = in_full(job, failure).await;
+            return Err(RolloutCause::Job {
+                said,
+                still,
+                refused,
+            });
         }
         if Instant::now() >= end {
             return Err(RolloutCause::NotServed {
                 seconds: limit.as_secs(),
                 still,
+                // Each was told, and saw what it was told of.
+                told: matches!(job.ended().await, Ok(true)),
             });
         }
         sleep(INTERVAL).await;
     }
+}
+
+/// A failure once those tasks had their say that come to their end at the same
+/// time: who waits for the replica that goes first gives up with who told it, and
+/// only that one knows why.
+async fn in_full(job: &Job<'_>, mut failure: Failure) -> Failure {
+    let end = Instant::now() + TO_AGREE;
+    while !failure.refused && Instant::now() < end && !matches!(job.ended().await, Ok(true)) {
+        sleep(INTERVAL).await;
+        failure = job.failure().await.ok().flatten().unwrap_or(failure);
+    }
+    // The last may have come between the two questions.
+    job.failure().await.ok().flatten().unwrap_or(failure)
 }
 
 /// Removes the jobs of rollouts that failed and that nothing waits for any

@@ -14,7 +14,6 @@ use crate::act::step::{About, HoldAt, NamedStep};
 use crate::decide::RolloutStep;
 use crate::docker::Manager;
 use crate::model::{Pace, Update, UpdateState};
-use crate::observe::own::Own;
 
 /// Room for a replica to stop, be pulled, start and become healthy.
 const FOR_EACH_REPLICA: Duration = Duration::from_secs(180);
@@ -31,7 +30,7 @@ const TO_BE_HEARD: Duration = Duration::from_secs(2);
 /// An update of a target's service.
 pub(super) struct Rolling<'a> {
     manager: &'a Manager,
-    step: &'a RolloutStep,
+    pub(super) step: &'a RolloutStep,
     pace: &'a Pace,
     watch: Watch<'a>,
     tasks: Tasks,
@@ -40,15 +39,15 @@ pub(super) struct Rolling<'a> {
 impl<'a> Rolling<'a> {
     pub(super) fn new(
         manager: &'a Manager,
-        own: Option<&'a Own>,
         step: &'a RolloutStep,
         pace: &'a Pace,
+        watch: Watch<'a>,
     ) -> Self {
         Self {
             manager,
             step,
             pace,
-            watch: Watch::new(manager, own, step),
+            watch,
             tasks: Tasks::default(),
         }
     }
@@ -127,6 +126,7 @@ impl<'a> Rolling<'a> {
             if begin.elapsed() >= limit {
                 return Err(RolloutCause::NotServed {
                     seconds: limit.as_secs(),
+                    told: false,
                     still: match look {
                         Ok(Err(still)) => still,
                         Ok(Ok(_)) => "the update goes on".to_owned(),
@@ -188,6 +188,7 @@ async fn verify(watch: &mut Watch<'_>) -> Result<Verified, RolloutCause> {
                 return Err(RolloutCause::NotServed {
                     seconds: TO_VERIFY.as_secs(),
                     still,
+                    told: false,
                 });
             }
             Err(_) => sleep(INTERVAL).await,

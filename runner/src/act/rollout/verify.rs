@@ -13,10 +13,11 @@ use tracing::info;
 use crate::clock::now;
 use crate::decide::{Expected, RolloutStep};
 use crate::docker::Manager;
-use crate::model::{CertificateName, Fingerprint, Serving};
+use crate::model::{CertificateName, Fingerprint, Serving, Strategy};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Kinds, ReplicaView, replicas_of, swarm, view_of};
+use crate::progress::{Heard, Lines, Progress, Shown};
 
 /// How long to wait between two looks at all replicas.
 pub(super) const INTERVAL: Duration = Duration::from_millis(150);
@@ -56,10 +57,16 @@ pub(super) struct Watch<'a> {
     kinds: Kinds,
     start: Instant,
     seen: BTreeMap<(CertificateName, String), ReplicaOutcome>,
+    lines: Lines,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(manager: &'a Manager, own: Option<&'a Own>, step: &'a RolloutStep) -> Self {
+    pub(super) fn new(
+        manager: &'a Manager,
+        own: Option<&'a Own>,
+        step: &'a RolloutStep,
+        progress: &Progress,
+    ) -> Self {
         Self {
             manager,
             own,
@@ -71,7 +78,18 @@ impl<'a> Watch<'a> {
                 .collect(),
             start: Instant::now(),
             seen: BTreeMap::new(),
+            lines: progress.rollout(&step.target.name),
         }
+    }
+
+    /// Whether somebody is looking on.
+    pub(super) fn is_seen(&self) -> bool {
+        self.lines.are_seen()
+    }
+
+    /// Where to tell what agents say.
+    pub(super) fn heard(&self) -> Heard {
+        self.lines.heard()
     }
 
     /// One look. `Ok(Ok)`: every replica that swarm wants runs and serves what
@@ -82,6 +100,10 @@ impl<'a> Watch<'a> {
     pub(super) async fn look(&mut self) -> Result<Result<Verified, String>, SwarmError> {
         let unproved = self.unproved().await?;
         self.note_all_served(&unproved);
+        let shown = unproved
+            .iter()
+            .map(|view| shown(view, self.step, &self.seen));
+        self.lines.show(shown);
         if let Some(account) = account(&unproved, self.step) {
             return Ok(Err(account));
         }
@@ -207,6 +229,53 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// What a person is shown of a replica.
+fn shown(
+    view: &ReplicaView,
+    step: &RolloutStep,
+    seen: &BTreeMap<(CertificateName, String), ReplicaOutcome>,
+) -> Shown {
+    let task = &view.replica.task;
+    // Of one that is told by force, that it serves it is no news.
+    let proof = last_proof(view, step, seen).filter(|it| it.before != Some(it.after));
+    let mut looks = view.serving.values();
+    let unseen = looks.find_map(|serving| match serving {
+        Serving::Unreachable(why) => Some(format!("cannot be seen: {why}")),
+        Serving::Leaf(_) => None,
+    });
+    let by_signal = matches!(step.target.strategy, Strategy::Signal { .. });
+    let state = match proof {
+        Some(proof) => {
+            let (after, seconds) = (proof.after.short(), proof.seconds);
+            Some(format!("serves {after} after {seconds:.1} s"))
+        }
+        None if step.is_out_of_reach(task) => Some("no job reaches it".to_owned()),
+        None if unseen.is_some() || by_signal => unseen,
+        None => Some("waits for its turn".to_owned()),
+    };
+    Shown {
+        task: task.clone(),
+        replica: view.replica.name(),
+        done: proof.is_some(),
+        state,
+    }
+}
+
+/// The proof that came last, of a replica that serves all that is expected.
+fn last_proof<'a>(
+    view: &ReplicaView,
+    step: &RolloutStep,
+    seen: &'a BTreeMap<(CertificateName, String), ReplicaOutcome>,
+) -> Option<&'a ReplicaOutcome> {
+    let proofs = step.expected.iter().map(|expected| {
+        let key = (expected.certificate.clone(), view.replica.task.clone());
+        seen.get(&key).filter(|_| found(view, expected).is_ok())
+    });
+    let proofs: Option<Vec<&ReplicaOutcome>> = proofs.collect();
+    let proofs = proofs?.into_iter();
+    proofs.max_by(|one, other| one.seconds.total_cmp(&other.seconds))
+}
+
 /// Whether a replica serves what is expected, and what it was seen to do: both
 /// ways in words.
 fn found(view: &ReplicaView, expected: &Expected) -> Result<String, String> {
@@ -259,7 +328,7 @@ fn account(replicas: &[ReplicaView], step: &RolloutStep) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::tests::{all, leaf, rollout, world};
+    use crate::decide::tests::{all, leaf, name, rollout, world};
     use crate::model::Published;
 
     /// The rollout of `leaf(2)` to three replicas that serve `leaf(1)`, and they
@@ -292,6 +361,41 @@ mod tests {
         replica 3 on node-3 cannot be seen: connect to 10.0.1.13:443: Connection refused
         3 of 4 replicas exist
         ");
+    }
+
+    #[test]
+    fn a_person_is_shown_what_each_replica_does_or_what_its_agent_says() {
+        let (mut step, replicas) = rolling_out([
+            Serving::Leaf(leaf(2)),
+            Serving::Leaf(leaf(1)),
+            Serving::Unreachable("Connection refused".into()),
+        ]);
+        let proof = ReplicaOutcome {
+            certificate: name(),
+            replica: replicas[0].replica.name(),
+            node: replicas[0].replica.node.clone(),
+            task: "task1".into(),
+            before: Some(leaf(1).fingerprint),
+            after: leaf(2).fingerprint,
+            seconds: 1.25,
+        };
+        let mut seen = BTreeMap::from([((name(), "task1".to_owned()), proof.clone())]);
+        let states = |step: &RolloutStep, seen: &BTreeMap<_, _>| {
+            let shown = replicas.iter().map(|view| shown(view, step, seen));
+            shown.map(|it| it.state).collect::<Vec<_>>()
+        };
+        let serves = format!("serves {} after 1.2 s", leaf(2).fingerprint.short());
+        let unseen = Some("cannot be seen: Connection refused".to_owned());
+        assert_eq!(states(&step, &seen), [Some(serves), None, unseen.clone()]);
+        // By force: its agent has the word.
+        let same = ReplicaOutcome {
+            before: Some(proof.after),
+            ..proof
+        };
+        seen.insert((name(), "task1".to_owned()), same);
+        step.out_of_reach = vec!["task2".into()];
+        let out_of_reach = Some("no job reaches it".to_owned());
+        assert_eq!(states(&step, &seen), [None, out_of_reach, unseen]);
     }
 
     #[test]
