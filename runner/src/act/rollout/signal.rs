@@ -138,7 +138,7 @@ pub(super) async fn run(
     let limit = settings.signal_timeout;
     let heard = watch.heard();
     let verified = tokio::select! {
-        verified = watch_to_the_end(&job, &mut watch, step.forced, limit) => verified?,
+        verified = watch_to_the_end(&job, &mut watch, step, limit) => verified?,
         never = job.listen(|line| heard.take(line)), if order.tells_more => match never {},
     };
     hold_at.passed(NamedStep::Verified, about).await;
@@ -152,14 +152,14 @@ pub(super) async fn run(
 async fn watch_to_the_end(
     job: &Job<'_>,
     watch: &mut Watch<'_>,
-    forced: bool,
+    step: &RolloutStep,
     limit: Duration,
 ) -> Result<Verified, RolloutCause> {
     let end = Instant::now() + limit;
     loop {
         // That the swarm cannot be read for a moment is no end: the job goes on.
         let still = match watch.look().await {
-            Ok(Ok(verified)) if !forced => return Ok(verified),
+            Ok(Ok(verified)) if !step.forced => return Ok(verified),
             // That they serve it proves nothing: they did so before.
             Ok(Ok(verified)) => match (job.failure().await, job.ended().await) {
                 (Ok(None), Ok(true)) => return Ok(verified),
@@ -179,13 +179,25 @@ async fn watch_to_the_end(
         if Instant::now() >= end {
             return Err(RolloutCause::NotServed {
                 seconds: limit.as_secs(),
-                still,
+                still: still + &waited_for(watch, step),
                 // Each was told, and saw what it was told of.
                 told: matches!(job.ended().await, Ok(true)),
             });
         }
         sleep(INTERVAL).await;
     }
+}
+
+/// Whom the others wait for, who are therefore not told.
+fn waited_for(watch: &Watch<'_>, step: &RolloutStep) -> String {
+    let canary = step.canary.as_ref();
+    let canary = canary.filter(|canary| !watch.is_proved(&canary.task));
+    canary.map_or_else(String::new, |canary| {
+        format!(
+            "; {} goes first, and no other is told before it serves",
+            canary.replica
+        )
+    })
 }
 
 /// A failure once those tasks had their say that come to their end at the same

@@ -140,7 +140,8 @@ impl<'a> Watch<'a> {
         Ok(join_all(views).await)
     }
 
-    fn is_proved(&self, task: &str) -> bool {
+    /// Whether that task was seen to serve all that is expected.
+    pub(super) fn is_proved(&self, task: &str) -> bool {
         self.step.expected.iter().all(|expected| {
             let key = (expected.certificate.clone(), task.to_owned());
             self.seen.contains_key(&key)
