@@ -47,6 +47,8 @@ pub struct PebbleOptions {
     pub refused_nonces: u8,
     /// How many further chains it offers for each certificate.
     pub alternate_roots: u8,
+    /// The seconds that it asks clients to wait between two looks: one by default.
+    pub retry_after: u8,
 }
 
 impl Default for PebbleOptions {
@@ -57,6 +59,7 @@ impl Default for PebbleOptions {
             external_accounts: BTreeMap::new(),
             refused_nonces: 0,
             alternate_roots: 0,
+            retry_after: 1,
         }
     }
 }
@@ -395,8 +398,7 @@ fn config(options: &PebbleOptions) -> serde_json::Value {
         "externalAccountBindingRequired": false,
         "externalAccountMACKeys": options.external_accounts,
         "domainBlocklist": options.forbidden,
-        // Seconds that it asks clients to wait between two looks.
-        "retryAfter": { "authz": 1, "order": 1 },
+        "retryAfter": { "authz": options.retry_after, "order": options.retry_after },
         "profiles": {
             "default": { "description": "as Let's Encrypt's classic", "validityPeriod": 90 * DAY },
             "shortlived": { "description": "160 hours", "validityPeriod": 160 * 60 * 60 },
