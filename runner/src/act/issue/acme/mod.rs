@@ -15,7 +15,7 @@ mod pending;
 mod renewal_info;
 
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use instant_acme::Account;
@@ -30,9 +30,9 @@ use crate::config::{AnswerBy, Settings};
 use crate::model::CertificateName;
 use crate::observe::files;
 use answer::{Answers, Responder};
-use client::Client;
+use client::{Client, Way};
 pub use error::{AcmeError, AcmeErrorClass, AcmeProblem, AcmeSubproblem};
-use order::Session;
+use order::{Obtained, Session};
 use pending::Place;
 pub use renewal_info::RenewalWindow;
 
@@ -47,6 +47,7 @@ pub(crate) struct Acme {
     responder: Mutex<Weak<Responder>>,
     /// Held while the account is read or made: there is to be one.
     account: Mutex<()>,
+    way: std::sync::Mutex<Option<Arc<Way>>>,
 }
 
 impl Acme {
@@ -82,7 +83,7 @@ impl Acme {
         certificate: &CertificateDer<'_>,
     ) -> Result<RenewalWindow, AcmeError> {
         let identifier = renewal_info::identifier(certificate)?;
-        let client = client_of(settings)?;
+        let client = self.client(settings)?;
         let account = self.account(settings, &client).await?;
         let info = account.renewal_info(&identifier).await;
         let heard = client.heard();
@@ -92,7 +93,7 @@ impl Acme {
 
     /// Gives the account another key.
     pub(crate) async fn roll_account_key(&self, settings: &Settings) -> Result<(), AcmeError> {
-        let client = client_of(settings)?;
+        let client = self.client(settings)?;
         let _alone = self.account.lock().await;
         account::roll_key(settings, &client).await
     }
@@ -105,7 +106,7 @@ impl Acme {
     ) -> Result<Version, (AcmeError, Option<String>)> {
         let deadline = Instant::now() + settings.acme.timeout;
         let early = |error: AcmeError| (error, None);
-        let client = client_of(settings).map_err(early)?;
+        let client = self.client(settings).map_err(early)?;
         let account = self.account(settings, &client).await.map_err(early)?;
         let id = account.id().to_owned();
         let place = || Place::of(&settings.certificate_root, request.name);
@@ -121,22 +122,35 @@ impl Acme {
         };
         let obtained = session.obtain().await;
         let obtained = obtained.map_err(|error| (error, Some(id)))?;
+        client.leave_nonce();
         let about = About::Certificate(request.name);
         settings
             .hold_at
             .passed(NamedStep::CertificateFetched, about)
             .await;
-        let keep = settings.acme.keep_versions;
-        let publisher = Publisher::new(&settings.certificate_root, request.name, keep);
-        let content = Content {
-            chain: &obtained.chain,
-            key: &obtained.key,
-        };
         request.fence.pass().await;
-        let version = publisher.publish(&content);
-        let version = version.map_err(|error| early(unpublished(&error)))?;
+        let version = published(settings, request.name, obtained).await;
+        let version = version.map_err(early)?;
         place().remove().map_err(early)?;
         Ok(version)
+    }
+
+    /// By the way that other attempts go as well.
+    fn client(&self, settings: &Settings) -> Result<Client, AcmeError> {
+        let deadline = (settings.acme.timeout / 4).min(LONGEST_EXCHANGE);
+        let mut shared = self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(way) = shared.as_ref().filter(|way| way.holds()) {
+            return Ok(Client::by(Arc::clone(way), deadline));
+        }
+        let way = Way::new(settings.acme_roots()).map_err(|error| {
+            AcmeError::new(
+                AcmeErrorClass::Local,
+                "prepare to speak to the authority",
+                error.to_string(),
+            )
+        })?;
+        let way = shared.insert(Arc::new(way));
+        Ok(Client::by(Arc::clone(way), deadline))
     }
 
     async fn account(&self, settings: &Settings, client: &Client) -> Result<Account, AcmeError> {
@@ -163,19 +177,31 @@ impl Acme {
     }
 }
 
-fn client_of(settings: &Settings) -> Result<Client, AcmeError> {
-    let deadline = (settings.acme.timeout / 4).min(LONGEST_EXCHANGE);
-    Client::new(settings.acme_roots(), deadline).map_err(|error| {
-        AcmeError::new(
-            AcmeErrorClass::Local,
-            "prepare to speak to the authority",
-            error.to_string(),
-        )
-    })
-}
-
-fn unpublished(error: &PublishError) -> AcmeError {
-    AcmeError::new(AcmeErrorClass::Local, "publish", error.to_string())
+/// Publishes what was obtained, elsewhere than where everything else waits: each
+/// file is waited for until it is on disk, and several certificates can do so at
+/// once.
+async fn published(
+    settings: &Settings,
+    name: &CertificateName,
+    obtained: Obtained,
+) -> Result<Version, AcmeError> {
+    let failed = |why: String| AcmeError::new(AcmeErrorClass::Local, "publish", why);
+    let (root, keep) = (
+        settings.certificate_root.clone(),
+        settings.acme.keep_versions,
+    );
+    let name = name.clone();
+    let publishing = tokio::task::spawn_blocking(move || {
+        let content = Content {
+            chain: &obtained.chain,
+            key: &obtained.key,
+        };
+        Publisher::new(&root, &name, keep).publish(&content)
+    });
+    let version: Result<Version, PublishError> = publishing
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    version.map_err(|error| failed(error.to_string()))
 }
 
 fn is_unknown_account(error: &AcmeError) -> bool {
