@@ -1,6 +1,6 @@
 //! The labels by which a service asks for certificates.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use super::{
@@ -244,11 +244,12 @@ impl Reader<'_> {
             );
         }
         let mut certificates: Vec<CertificateSpec> = Vec::new();
+        let mut names = BTreeSet::new();
         for (label, value) in &named {
             let Some(certificate) = self.certificate(label, value) else {
                 continue;
             };
-            if certificates.iter().any(|c| c.name == certificate.name) {
+            if !names.insert(certificate.name.clone()) {
                 let expected = "a first domain that no other label of the service begins with";
                 self.wrong(label, value, expected);
                 continue;

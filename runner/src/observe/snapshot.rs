@@ -1,6 +1,6 @@
 //! Everything that deciding needs, at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -76,7 +76,8 @@ pub(crate) async fn observe(
     own: Option<&Own>,
 ) -> Result<Snapshot, SwarmError> {
     let (found, mut labels) = swarm::targets(&manager.docker).await?;
-    let (found, certificates) = agree_on_certificates(found, root, &mut labels);
+    let published = files::all_published(root, &wanted(&found)).await;
+    let (found, certificates) = agree_on_certificates(found, published, &mut labels);
     let secrets = if found.iter().any(is_by_secret) {
         own_secrets(&manager.docker).await?
     } else {
@@ -111,11 +112,18 @@ fn is_by_secret(target: &Target) -> bool {
     matches!(target.strategy, Strategy::Secret(_))
 }
 
+/// The names of the certificates that the targets want, each once.
+fn wanted(targets: &[Target]) -> Vec<CertificateName> {
+    let wanted = targets.iter().flat_map(|target| &target.certificates);
+    let names: BTreeSet<&CertificateName> = wanted.map(|wanted| &wanted.name).collect();
+    names.into_iter().cloned().collect()
+}
+
 /// The certificates that all targets together want. Two targets may share one
 /// if they agree on its names; the second that does not is told.
 fn agree_on_certificates(
     targets: Vec<Target>,
-    root: &Path,
+    mut published: BTreeMap<CertificateName, Published>,
     errors: &mut Vec<LabelError>,
 ) -> (Vec<Target>, BTreeMap<CertificateName, CertificateView>) {
     let mut certificates: BTreeMap<CertificateName, CertificateView> = BTreeMap::new();
@@ -127,7 +135,7 @@ fn agree_on_certificates(
                     .entry(wanted.name.clone())
                     .or_insert_with(|| CertificateView {
                         domains: wanted.domains.clone(),
-                        published: files::published(root, &wanted.name),
+                        published: published.remove(&wanted.name).unwrap_or(Published::Missing),
                     });
             let agrees = known.domains == wanted.domains;
             if !agrees {
