@@ -107,7 +107,11 @@ impl Kind {
     /// Which version of it that is.
     pub(super) async fn version(&self, client: &Client) -> Result<String, CouldNot> {
         let ask = ["dpkg-query", "-W", "-f", "${Version}", self.package];
-        Ok(client.exec(&ask).await?.succeeded("ask for its version")?.stdout)
+        Ok(client
+            .exec(&ask)
+            .await?
+            .succeeded("ask for its version")?
+            .stdout)
     }
 }
 

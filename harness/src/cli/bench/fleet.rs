@@ -8,7 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::Path;
 
 use bollard::models::{
-    ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated, TaskSpec, TaskSpecContainerSpec,
+    Mount, MountType, ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated, TaskSpec,
+    TaskSpecContainerSpec,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -158,6 +159,14 @@ fn service(name: String, names: &[String]) -> ServiceSpec {
         task_template: Some(TaskSpec {
             container_spec: Some(TaskSpecContainerSpec {
                 image: Some("nobody/runs-it".to_owned()),
+                // Without, each certificate would be found to be unreadable.
+                mounts: Some(vec![Mount {
+                    target: Some("/etc/letsencrypt".to_owned()),
+                    source: Some("/mnt/certificates".to_owned()),
+                    typ: Some(MountType::BIND),
+                    read_only: Some(true),
+                    ..Mount::default()
+                }]),
                 ..TaskSpecContainerSpec::default()
             }),
             ..TaskSpec::default()

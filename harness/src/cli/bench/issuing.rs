@@ -3,7 +3,7 @@
 
 use super::clients::{KINDS, Kind, PORT};
 use super::fleet::{self, Age};
-use super::released::Released;
+use super::released::{Released, Took};
 use super::{CouldNot, Figure, Progress};
 use rollover_lab::acme::{Pebble, PebbleOptions};
 use rollover_lab::lab::{Lab, ensure_image};
@@ -52,9 +52,15 @@ async fn in_lab(lab: &Lab, progress: &Progress, times: u32) -> Result<Vec<Figure
     }
     let what = format!("{MANY} certificates by the runner");
     let many = many(lab, &runner, pebble);
-    let seconds = progress.step(&what, many).await?;
+    let took = progress.step(&what, many).await?;
     let what = format!("{MANY} certificates, rollover once");
-    figures.push(Figure::seconds(what, vec![seconds], Some(MANY_AT_MOST)));
+    figures.push(Figure::seconds(
+        what,
+        vec![took.seconds],
+        Some(MANY_AT_MOST),
+    ));
+    let what = "  of that on a core";
+    figures.push(Figure::seconds(what, vec![took.cpu_seconds], None));
     Ok(figures)
 }
 
@@ -95,12 +101,12 @@ async fn of_kind(
 
 /// What a thousand take that have expired, and so are due at once: by the limits
 /// of an account, others would be spread over hours.
-async fn many(lab: &Lab, runner: &Released<'_>, pebble: &Pebble) -> Result<f64, CouldNot> {
+async fn many(lab: &Lab, runner: &Released<'_>, pebble: &Pebble) -> Result<Took, CouldNot> {
     let names = fleet::names("many", MANY);
     lead_to_runner(lab, pebble, &names).await?;
     fleet::publish(&runner.root, &names, Age::Expired, false)?;
     fleet::ask_for(lab, "many", &names).await?;
-    Ok(runner.once(&[]).await?.seconds)
+    runner.once(&[]).await
 }
 
 async fn lead_to_runner(lab: &Lab, pebble: &Pebble, names: &[String]) -> Result<(), CouldNot> {

@@ -52,7 +52,8 @@ async fn in_lab(lab: &Lab, progress: &Progress, times: u32) -> Result<Vec<Figure
 
 /// What an authority says of a certificate that it shall not renew for weeks.
 fn suggest_a_window(mock: &Mock) {
-    let window = r#"{"suggestedWindow": {"start": "2100-01-01T00:00:00Z", "end": "2100-01-03T00:00:00Z"}}"#;
+    let window =
+        r#"{"suggestedWindow": {"start": "2100-01-01T00:00:00Z", "end": "2100-01-03T00:00:00Z"}}"#;
     let answer = Scripted::body(200, "application/json", window);
     mock.on(Call::RenewalInfo)
         .answer(answer.retry_after(ASKED_AGAIN));

@@ -75,15 +75,15 @@ impl<'lab> Released<'lab> {
 
     /// Runs `rollover once`, as a person would, to its end.
     pub(super) async fn once(&self, arguments: &[&str]) -> Result<Took, CouldNot> {
-        let log = self.lab.directory().join("released/log");
+        let said = self.lab.directory().join("released/said");
         let mut command = Command::new(&self.binary);
         command
             .arg("once")
             .args(&self.settings)
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(&log)?)
+            .stdout(fs::File::create(&said)?)
+            .stderr(fs::File::create(said.with_extension("log"))?)
             .kill_on_drop(true);
         for (variable, _) in env::vars_os() {
             if variable.to_string_lossy().starts_with("ROLLOVER_") {
@@ -94,9 +94,12 @@ impl<'lab> Released<'lab> {
         let (ended, cpu_seconds, peak_mib) = watched(command.spawn()?).await?;
         let seconds = begun.elapsed().as_secs_f64();
         if !ended.success() {
-            let said = fs::read_to_string(&log)?;
-            let last: Vec<&str> = said.lines().rev().take(5).collect();
-            return Err(format!("rollover once: {ended}; it said at last: {last:?}").into());
+            let log = fs::read_to_string(said.with_extension("log"))?;
+            let said = fs::read_to_string(said)?;
+            // What went wrong, or the end of the log where that is not said.
+            let errors = said.lines().filter(|line| line.starts_with("error: "));
+            let told: Vec<&str> = errors.chain(log.lines().rev()).take(3).collect();
+            return Err(format!("rollover once: {ended}: {}", told.join("; ")).into());
         }
         Ok(Took {
             seconds,
