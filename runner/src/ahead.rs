@@ -2,6 +2,8 @@
 //! that need no look into replicas, held against every service before anything
 //! is rolled out. What they find is said once, and again when it is gone.
 
+use std::collections::HashSet;
+
 use tracing::{error, info, warn};
 
 use crate::docker::Manager;
@@ -32,13 +34,17 @@ impl Ahead {
     }
 
     fn now(&mut self, found: Vec<Finding>) {
-        for finding in found.iter().filter(|it| !self.findings.contains(it)) {
+        // A wrong mount is found once for each certificate, of which there may be
+        // thousands.
+        let (before, after): (HashSet<_>, HashSet<_>) =
+            (self.findings.iter().collect(), found.iter().collect());
+        for finding in found.iter().filter(|it| !before.contains(it)) {
             match finding.severity {
                 Severity::Error => error!("{finding}"),
                 Severity::Warning => warn!("{finding}"),
             }
         }
-        for finding in self.findings.iter().filter(|it| !found.contains(it)) {
+        for finding in self.findings.iter().filter(|it| !after.contains(it)) {
             info!("no longer: {finding}");
         }
         self.findings = found;

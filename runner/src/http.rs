@@ -19,13 +19,32 @@ pub(crate) async fn exchange<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let mut content = Vec::new();
+    let status = exchange_in_pieces(stream, request, |_, piece| content.extend_from_slice(piece));
+    Ok((status.await?, content.into()))
+}
+
+/// The same, but hands on each piece of the answer as it comes, with its status.
+pub(crate) async fn exchange_in_pieces<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    mut each: impl FnMut(StatusCode, &[u8]),
+) -> Result<StatusCode, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
     let answer = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let content = response.into_body().collect().await?.to_bytes();
-        Ok((status, content))
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            if let Some(piece) = frame?.data_ref() {
+                each(status, piece);
+            }
+        }
+        Ok(status)
     };
     let result = answer.await;
     driver.abort();

@@ -1,6 +1,7 @@
 //! One reconcile: look, decide, act, and say when to look again. It takes no
 //! hint of what has changed; a crash anywhere is just another start.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -241,7 +242,8 @@ impl Runner {
 
     /// Brings the memory up to what is kept in the swarm.
     pub(crate) async fn recall(&mut self) {
-        self.state.recall(&mut self.memory).await;
+        let raw = &self.manager.raw;
+        self.state.recall(raw, &mut self.memory).await;
     }
 
     /// Who acts, of all runners in the swarm.
@@ -354,19 +356,19 @@ impl Runner {
 /// Logs what is new since the last pass, and what is no longer: problems, and
 /// what is waited for.
 pub(crate) fn log_changes(before: &Report, after: &Report) {
-    for problem in &after.problems {
-        if !before.problems.contains(problem) {
-            warn!("{problem}");
-        }
+    for problem in missing(&after.problems, &before.problems) {
+        warn!("{problem}");
     }
-    for waiting in &after.waiting {
-        if !before.waiting.contains(waiting) {
-            info!("{waiting}");
-        }
+    for waiting in missing(&after.waiting, &before.waiting) {
+        info!("{waiting}");
     }
-    for problem in &before.problems {
-        if !after.problems.contains(problem) {
-            info!("no longer: {problem}");
-        }
+    for problem in missing(&before.problems, &after.problems) {
+        info!("no longer: {problem}");
     }
+}
+
+/// Those that are not among the others; of either there may be thousands.
+fn missing<'a>(those: &'a [String], among: &[String]) -> Vec<&'a String> {
+    let among: HashSet<&String> = among.iter().collect();
+    those.iter().filter(|it| !among.contains(it)).collect()
 }

@@ -70,15 +70,7 @@ impl Network {
     /// When it does not start.
     pub async fn client(&self, image: &str) -> Result<Client, LabError> {
         let number = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
-        let recipe = Recipe::new(
-            format!("client-{number}"),
-            image,
-            self.network.client(number),
-        )
-        .entrypoint("sleep")
-        .command(["infinity"]);
-        let container = Container::start(&self.resources, &self.network, recipe).await?;
-        Ok(Client(container))
+        Client::start(&self.resources, &self.network, number, image).await
     }
 
     /// Takes everything on it away, and waits until it is gone.
@@ -95,6 +87,21 @@ impl Network {
 pub struct Client(Container);
 
 impl Client {
+    /// Starts the client of that number.
+    pub(crate) async fn start(
+        resources: &Resources,
+        network: &LabNetwork,
+        number: u8,
+        image: &str,
+    ) -> Result<Self, LabError> {
+        let name = format!("client-{number}");
+        let recipe = Recipe::new(name, image, network.client(number))
+            .entrypoint("sleep")
+            .command(["infinity"]);
+        let container = Container::start(resources, network, recipe).await?;
+        Ok(Self(container))
+    }
+
     /// Where it is on its network.
     #[must_use]
     pub fn address(&self) -> Ipv4Addr {

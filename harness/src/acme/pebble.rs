@@ -50,6 +50,8 @@ pub struct PebbleOptions {
     /// The DNS server that it asks; by default it is the challenge test server, to
     /// which [`Pebble::set_addresses`] speaks.
     pub dns_server: Option<SocketAddr>,
+    /// The seconds that it asks clients to wait between two looks: one by default.
+    pub retry_after: u8,
 }
 
 impl Default for PebbleOptions {
@@ -61,6 +63,7 @@ impl Default for PebbleOptions {
             refused_nonces: 0,
             alternate_roots: 0,
             dns_server: None,
+            retry_after: 1,
         }
     }
 }
@@ -401,8 +404,7 @@ fn config(options: &PebbleOptions) -> serde_json::Value {
         "externalAccountBindingRequired": false,
         "externalAccountMACKeys": options.external_accounts,
         "domainBlocklist": options.forbidden,
-        // Seconds that it asks clients to wait between two looks.
-        "retryAfter": { "authz": 1, "order": 1 },
+        "retryAfter": { "authz": options.retry_after, "order": options.retry_after },
         "profiles": {
             "default": { "description": "as Let's Encrypt's classic", "validityPeriod": 90 * DAY },
             "shortlived": { "description": "160 hours", "validityPeriod": 160 * 60 * 60 },

@@ -52,7 +52,8 @@ enum Command {
     /// Check a change of a stack before it is deployed
     #[command(subcommand)]
     Gate(gate::Gate),
-    /// Measure: the lab's start, a rollout by signal and one by restart
+    /// Measure: the lab's start, rollouts, issuing beside other clients, a large
+    /// reconcile
     Bench(bench::Bench),
     /// Remove what labs of killed runs have left
     Reap(reap::Reap),

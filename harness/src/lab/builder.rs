@@ -37,6 +37,7 @@ pub struct LabBuilder {
     labels: Vec<(String, Vec<(String, String)>)>,
     volume: Volume,
     acme: Acme,
+    pebble: PebbleOptions,
     images: Vec<String>,
     subnet: Option<Subnet>,
 }
@@ -57,6 +58,7 @@ impl Default for LabBuilder {
             labels: Vec::new(),
             volume: Volume::default(),
             acme: Acme::default(),
+            pebble: PebbleOptions::default(),
             images: IMAGES.map(str::to_owned).into(),
             subnet: None,
         }
@@ -108,6 +110,12 @@ impl LabBuilder {
     /// The ACME server.
     pub fn acme(mut self, acme: Acme) -> Self {
         self.acme = acme;
+        self
+    }
+
+    /// What Pebble shall be, where it is the ACME server.
+    pub fn pebble(mut self, options: PebbleOptions) -> Self {
+        self.pebble = options;
         self
     }
 
@@ -173,7 +181,7 @@ impl LabBuilder {
                 "registry and images",
                 start_registry(&stages, &resources, &network, &self.images)
             ),
-            stages.timed("acme", start_acme(self.acme, &resources, &network)),
+            stages.timed("acme", start_acme(&self, &resources, &network)),
         );
         let ((nodes, volume), acme, registry) = (nodes?, acme?, registry?);
         if let Some(acme) = &acme {
@@ -276,15 +284,14 @@ async fn start_registry(
 }
 
 async fn start_acme(
-    acme: Acme,
+    lab: &LabBuilder,
     resources: &Resources,
     network: &LabNetwork,
 ) -> Result<Option<AcmeServer>, LabError> {
-    Ok(match acme {
+    Ok(match lab.acme {
         Acme::None => None,
         Acme::Pebble => {
-            let options = PebbleOptions::default();
-            let pebble = Pebble::launch(resources, network, &options).await?;
+            let pebble = Pebble::launch(resources, network, &lab.pebble).await?;
             Some(AcmeServer::Pebble(Box::new(pebble)))
         }
         Acme::Mock => {

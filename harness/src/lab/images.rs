@@ -43,15 +43,31 @@ pub(crate) fn tag() -> String {
 /// When there is no script, or it fails: its own messages are on stderr.
 pub async fn ensure() -> Result<(), LabError> {
     static BUILT: OnceCell<()> = OnceCell::const_new();
-    if env::var_os(IMAGES).is_some_and(|value| value == "ready") {
+    if are_ready() {
         return Ok(());
     }
-    BUILT.get_or_try_init(build).await.map(|&()| ())
+    BUILT.get_or_try_init(|| build(None)).await.map(|&()| ())
 }
 
-async fn build() -> Result<(), LabError> {
+/// The same for one image that no lab needs.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn ensure_one(name: &str) -> Result<(), LabError> {
+    if are_ready() {
+        return Ok(());
+    }
+    build(Some(name)).await
+}
+
+fn are_ready() -> bool {
+    env::var_os(IMAGES).is_some_and(|value| value == "ready")
+}
+
+async fn build(only: Option<&str>) -> Result<(), LabError> {
     let script = script()?;
     let status = Command::new(&script)
+        .args(only)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true)

@@ -50,7 +50,7 @@ pub use builder::LabBuilder;
 pub use engine::address as engine_address;
 pub use error::LabError;
 pub use exec::Output;
-pub use images::{ensure as ensure_images, own as own_image};
+pub use images::{ensure as ensure_images, ensure_one as ensure_image, own as own_image};
 pub use network::{NoSubnet, Subnet};
 pub use node::Node;
 pub use owner::Life;

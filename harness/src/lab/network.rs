@@ -118,9 +118,9 @@ impl LabNetwork {
         self.subnet.host(4)
     }
 
-    /// The address of the client with that number, from 1, where there are no nodes.
+    /// The address of the client with that number, from 1: above those of nodes.
     pub(crate) fn client(&self, number: u8) -> Ipv4Addr {
-        self.subnet.host(10 + number)
+        self.subnet.host(110 + number)
     }
 
     /// The address of the node with that number, from 1.

@@ -14,7 +14,7 @@ use super::{
     timeline::{Event, Events, Recorder},
 };
 use crate::{
-    acme::{AcmeServer, Pebble, mock::Mock},
+    acme::{AcmeServer, Client, Pebble, mock::Mock},
     event::Journal,
     volume::Mounted,
 };
@@ -128,6 +128,16 @@ impl Lab {
         self.acme
             .as_ref()
             .expect("the lab was built with Acme::None and has no ACME server")
+    }
+
+    /// Starts a container of the lab's image `rollover-lab/IMAGE` on the lab's
+    /// network that does nothing by itself; each has a number of its own, from 1
+    /// to 17.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn client(&self, number: u8, image: &str) -> Result<Client, LabError> {
+        Client::start(&self.resources, &self.network, number, image).await
     }
 
     /// Deploys a stack with the real `docker stack deploy`; its file may use the

@@ -1,6 +1,8 @@
 //! What a restart must not forget of a certificate. All that is kept of the
 //! [`Memory`] goes through here.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +24,7 @@ pub(crate) struct Kept {
     pub(crate) issued: Option<Issued>,
     /// What the runner's own policy decides by, where it decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) history: Option<History>,
+    pub(crate) history: Option<Arc<History>>,
     /// The version that no replica came to serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held_back: Option<HeldBack>,
@@ -58,7 +60,7 @@ impl Memory {
                 why: shortened(attempt.why.as_deref().unwrap_or_default()),
             }),
             issued: self.issued(name).cloned(),
-            history: self.history(name).cloned(),
+            history: self.shared_history(name),
             held_back: self.held_back(name).cloned(),
         }
     }
@@ -79,7 +81,7 @@ impl Memory {
             None => self.held_back.remove(name),
         };
         if let Some(history) = kept.history {
-            *self.history_mut(name) = history;
+            self.set_history(name, history);
         }
     }
 

@@ -2,6 +2,7 @@
 //! how that went, and since when a replica was seen to be behind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,9 +52,10 @@ pub(crate) struct Memory {
     #[serde(default)]
     broken: BTreeMap<CertificateName, Timestamp>,
     /// Where the runner decides what is due: what it must know of each
-    /// certificate to do so. It is worth keeping across restarts.
+    /// certificate to do so. It is worth keeping across restarts. Shared with what
+    /// is kept, and with what tells people: there may be thousands.
     #[serde(default)]
-    histories: BTreeMap<CertificateName, History>,
+    histories: BTreeMap<CertificateName, Arc<History>>,
     /// The pace of the account's orders; worth keeping as well.
     #[serde(default)]
     pace: Pace,
@@ -128,12 +130,21 @@ impl Memory {
 
     /// What is known of a certificate's orders, if anything is.
     pub(crate) fn history(&self, name: &CertificateName) -> Option<&History> {
-        self.histories.get(name)
+        self.histories.get(name).map(AsRef::as_ref)
     }
 
-    /// The history of a certificate, to add to it or to put another in its place.
+    /// The history of a certificate, to add to it.
     pub(crate) fn history_mut(&mut self, name: &CertificateName) -> &mut History {
-        self.histories.entry(name.clone()).or_default()
+        Arc::make_mut(self.histories.entry(name.clone()).or_default())
+    }
+
+    /// The history of a certificate, to be kept beside this.
+    pub(super) fn shared_history(&self, name: &CertificateName) -> Option<Arc<History>> {
+        self.histories.get(name).cloned()
+    }
+
+    pub(super) fn set_history(&mut self, name: &CertificateName, history: Arc<History>) {
+        self.histories.insert(name.clone(), history);
     }
 
     pub(crate) fn pace(&self) -> &Pace {

@@ -1,10 +1,13 @@
 //! The way to the Docker engine, and what every caller needs of its errors.
 
+mod elements;
 mod raw;
 
 use bollard::Docker;
 use bollard::errors::Error;
 
+#[cfg(test)]
+pub(crate) use raw::Endpoint;
 pub(crate) use raw::{Raw, RawError};
 
 use crate::config::SettingError;

@@ -11,11 +11,13 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use crate::http::exchange;
+use super::elements::Elements;
+use crate::http::exchange_in_pieces;
 
 /// How long one answer may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -71,30 +73,75 @@ impl Raw {
         self.exchange(Method::POST, path, body).await
     }
 
+    /// Hands on the elements of the list that answers a GET of `path`, each as it
+    /// comes: for lists that are too long to have twice in memory.
+    ///
+    /// # Errors
+    /// When it does not come whole, or one of them is something else. What has
+    /// come until then was handed on.
+    pub(crate) async fn each<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut take: impl FnMut(T),
+    ) -> Result<(), RawError> {
+        let (mut elements, mut refusal) = (Elements::default(), Vec::new());
+        let mut wrong = None;
+        let piece = |status: StatusCode, piece: &[u8]| {
+            if !status.is_success() {
+                return refusal.extend_from_slice(piece);
+            }
+            elements.take(piece, |element| match serde_json::from_slice(element) {
+                Ok(element) => take(element),
+                Err(error) => wrong = Some(error),
+            });
+        };
+        let status = self.answered(&Method::GET, path, Bytes::new(), piece);
+        let status = status.await?;
+        if !status.is_success() {
+            return Err(refused(Method::GET, path, status, &refusal));
+        }
+        let why = match wrong {
+            Some(error) => format!("expected JSON: {error}"),
+            None if elements.is_whole() => return Ok(()),
+            None => "expected a list, found a part of one".to_owned(),
+        };
+        Err(RawError::Transport {
+            method: Method::GET,
+            path: path.to_owned(),
+            why,
+        })
+    }
+
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Value, RawError> {
+        let mut content = Vec::new();
+        let piece = |_, piece: &[u8]| content.extend_from_slice(piece);
+        let status = self.answered(&method, path, body, piece).await?;
+        if !status.is_success() {
+            return Err(refused(method, path, status, &content));
+        }
+        serde_json::from_slice(&content).map_err(|error| RawError::Transport {
+            method,
+            path: path.to_owned(),
+            why: format!("expected JSON: {error}"),
+        })
+    }
+
+    async fn answered(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Bytes,
+        piece: impl FnMut(StatusCode, &[u8]),
+    ) -> Result<StatusCode, RawError> {
         let failed = |why: String| RawError::Transport {
             method: method.clone(),
             path: path.to_owned(),
             why,
         };
-        let (status, content) = timeout(DEADLINE, self.send(&method, path, body))
+        timeout(DEADLINE, self.send(method, path, body, piece))
             .await
             .map_err(|_| failed(format!("no answer within {} s", DEADLINE.as_secs())))?
-            .map_err(failed)?;
-        if status.is_success() {
-            return serde_json::from_slice(&content)
-                .map_err(|error| failed(format!("expected JSON: {error}")));
-        }
-        let message = serde_json::from_slice::<Value>(&content)
-            .ok()
-            .and_then(|value| Some(value.get("message")?.as_str()?.to_owned()))
-            .unwrap_or_else(|| String::from_utf8_lossy(&content).into_owned());
-        Err(RawError::Refused {
-            method,
-            path: path.to_owned(),
-            status,
-            message,
-        })
+            .map_err(failed)
     }
 
     async fn send(
@@ -102,7 +149,8 @@ impl Raw {
         method: &Method,
         path: &str,
         body: Bytes,
-    ) -> Result<(StatusCode, Bytes), String> {
+        piece: impl FnMut(StatusCode, &[u8]),
+    ) -> Result<StatusCode, String> {
         let request = Request::builder()
             .method(method)
             .uri(format!("/v{}{path}", self.version))
@@ -113,12 +161,28 @@ impl Raw {
         let failed = |error: std::io::Error| error.to_string();
         match &self.endpoint {
             Endpoint::Unix(path) => {
-                exchange(UnixStream::connect(path).await.map_err(failed)?, request).await
+                let stream = UnixStream::connect(path).await.map_err(failed)?;
+                exchange_in_pieces(stream, request, piece).await
             }
             Endpoint::Tcp(address) => {
-                exchange(TcpStream::connect(address).await.map_err(failed)?, request).await
+                let stream = TcpStream::connect(address).await.map_err(failed)?;
+                exchange_in_pieces(stream, request, piece).await
             }
         }
         .map_err(|error| error.to_string())
+    }
+}
+
+/// What the engine says in place of an answer.
+fn refused(method: Method, path: &str, status: StatusCode, content: &[u8]) -> RawError {
+    let message = serde_json::from_slice::<Value>(content)
+        .ok()
+        .and_then(|value| Some(value.get("message")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| String::from_utf8_lossy(content).into_owned());
+    RawError::Refused {
+        method,
+        path: path.to_owned(),
+        status,
+        message,
     }
 }

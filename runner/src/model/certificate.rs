@@ -8,8 +8,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use serde::Serialize;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{GeneralName, X509Certificate};
 
+use super::chain::{Links, parsed};
 use super::{Chain, DomainName, Fingerprint, KeyKind};
 
 /// The organisation in the name of every placeholder that Rollover makes, by
@@ -109,6 +110,16 @@ impl Pair {
     /// `key`. A file that was cut off in the middle is refused: a PEM block
     /// that begins must end.
     pub(crate) fn check(chain: &Named<'_>, key: &Named<'_>) -> Result<Self, PairError> {
+        Self::of(chain, key, Links::Checked)
+    }
+
+    /// The same, but for whether each certificate was signed by the next one: what
+    /// is published was seen to be so, and what is served will be.
+    pub(crate) fn read(chain: &Named<'_>, key: &Named<'_>) -> Result<Self, PairError> {
+        Self::of(chain, key, Links::Taken)
+    }
+
+    fn of(chain: &Named<'_>, key: &Named<'_>, links: Links) -> Result<Self, PairError> {
         let certificates = certificates_in(chain)?;
         let private = key_in(key)?;
         if certificates.is_empty() {
@@ -117,7 +128,7 @@ impl Pair {
                 why: "found no certificate".to_owned(),
             });
         }
-        let described = leaf_of(&certificates).map_err(|why| PairError::NotX509 {
+        let described = describe(&certificates, links).map_err(|why| PairError::NotX509 {
             file: chain.file.to_owned(),
             why,
         })?;
@@ -196,21 +207,24 @@ fn not_pem(named: &Named<'_>, error: &rustls::pki_types::pem::Error) -> PairErro
 
 /// Reads a leaf certificate, given as DER with what follows it.
 pub(crate) fn leaf_of(certificates: &[impl AsRef<[u8]>]) -> Result<Leaf, String> {
-    let leaf = certificates.first().ok_or("there is no certificate")?;
-    let der = leaf.as_ref();
-    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
+    describe(certificates, Links::Checked)
+}
+
+fn describe(certificates: &[impl AsRef<[u8]>], links: Links) -> Result<Leaf, String> {
+    let chain = parsed(certificates)?;
+    let certificate = chain.first().ok_or("there is no certificate")?;
     let validity = certificate.validity();
     let timestamp = |time: x509_parser::time::ASN1Time| {
         Timestamp::from_second(time.timestamp()).map_err(|error| error.to_string())
     };
     Ok(Leaf {
-        fingerprint: Fingerprint::of_der(der),
-        names: names(&certificate)?,
+        fingerprint: Fingerprint::of_der(certificate.as_raw()),
+        names: names(certificate)?,
         not_before: timestamp(validity.not_before)?,
         not_after: timestamp(validity.not_after)?,
-        placeholder: is_placeholder_issuer(&certificate),
-        key: KeyKind::of(&certificate),
-        chain: Chain::of(certificates)?,
+        placeholder: is_placeholder_issuer(certificate),
+        key: KeyKind::of(certificate),
+        chain: Chain::of(&chain, links),
     })
 }
 

@@ -47,8 +47,17 @@ pub(crate) struct Chain {
     /// SHA-256 of each, in their order.
     pub(crate) issuers: Vec<Fingerprint>,
     /// The first of all, counted from 1 for the leaf, that the next did not
-    /// sign.
+    /// sign; none also where that was not [looked at](Links::Taken).
     pub(crate) broken_after: Option<usize>,
+}
+
+/// Whether the signatures within a chain are looked at. Each takes as long as all
+/// else that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    Checked,
+    /// For granted.
+    Taken,
 }
 
 /// What is wrong with a chain that is served.
@@ -65,28 +74,34 @@ pub(crate) enum ChainFlaw {
     Broken { after: usize },
 }
 
+/// Reads certificates given as DER.
+pub(super) fn parsed(
+    certificates: &[impl AsRef<[u8]>],
+) -> Result<Vec<X509Certificate<'_>>, String> {
+    certificates
+        .iter()
+        .map(|der| X509Certificate::from_der(der.as_ref()))
+        .map(|parsed| parsed.map(|(_, certificate)| certificate))
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
+}
+
 impl Chain {
-    /// Describes a chain given as DER, its leaf first.
+    /// Describes a chain, its leaf first.
     ///
     /// Caveat: a signature of a kind that cannot be checked here counts if the
     /// names fit.
-    pub(super) fn of(certificates: &[impl AsRef<[u8]>]) -> Result<Self, String> {
-        let parsed: Vec<X509Certificate<'_>> = certificates
-            .iter()
-            .map(|der| X509Certificate::from_der(der.as_ref()))
-            .map(|parsed| parsed.map(|(_, certificate)| certificate))
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string())?;
-        let broken = parsed
-            .windows(2)
-            .position(|pair| !signed(&pair[0], &pair[1]));
+    pub(super) fn of(certificates: &[X509Certificate<'_>], links: Links) -> Self {
         let issuers = certificates.iter().skip(1);
-        Ok(Self {
+        Self {
             issuers: issuers
-                .map(|der| Fingerprint::of_der(der.as_ref()))
+                .map(|issuer| Fingerprint::of_der(issuer.as_raw()))
                 .collect(),
-            broken_after: broken.map(|index| index + 1),
-        })
+            broken_after: match links {
+                Links::Checked => broken_after(certificates),
+                Links::Taken => None,
+            },
+        }
     }
 
     /// What is wrong with this chain, served where `published` should be.
@@ -114,6 +129,13 @@ impl Chain {
             Some(ChainFlaw::Differs)
         }
     }
+}
+
+/// The first certificate, counted from 1, that the next one did not sign.
+fn broken_after(certificates: &[X509Certificate<'_>]) -> Option<usize> {
+    let mut links = certificates.windows(2);
+    let broken = links.position(|pair| !signed(&pair[0], &pair[1]));
+    broken.map(|index| index + 1)
 }
 
 /// Whether `issuer` signed `certificate`.
@@ -182,9 +204,8 @@ pub(crate) mod tests {
     }
 
     fn flaw(served: &[&Vec<u8>], published: &[&Vec<u8>]) -> Option<String> {
-        let flaw = Chain::of(served)
-            .unwrap()
-            .flaw(&Chain::of(published).unwrap());
+        let chain = |ders: &[&Vec<u8>]| Chain::of(&parsed(ders).unwrap(), Links::Checked);
+        let flaw = chain(served).flaw(&chain(published));
         flaw.map(|flaw| flaw.to_string())
     }
 
@@ -221,7 +242,8 @@ pub(crate) mod tests {
     fn a_link_that_bears_the_name_but_not_the_signature_is_broken() {
         let ([leaf, ..], _) = signed_chain("example.org");
         let ([_, namesake, _], _) = signed_chain("example.org");
-        let chain = Chain::of(&[leaf, namesake]).unwrap();
+        let ders = [leaf, namesake];
+        let chain = Chain::of(&parsed(&ders).unwrap(), Links::Checked);
         assert_eq!(chain.broken_after, Some(1));
     }
 }

@@ -1,6 +1,6 @@
 //! The labels by which a service asks for certificates.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use super::{
@@ -246,14 +246,20 @@ impl Reader<'_> {
             );
         }
         let mut certificates: Vec<CertificateSpec> = Vec::new();
+        let mut names = BTreeSet::new();
+        let (mut paths, mut places) = (BTreeSet::new(), BTreeSet::new());
+        let by_secret = self.is_by_secret();
         for (label, value) in &named {
             for certificate in self.each(label, value).unwrap_or_default() {
-                if certificates.iter().any(|c| c.name == certificate.name) {
+                if !names.insert(certificate.name.clone()) {
                     let expected = "a first domain that no other label of the service begins with";
                     self.wrong(label, value, expected);
                     continue;
                 }
-                if self.collides(&certificate, &certificates) {
+                // Secrets can share no path, and the two of a dual pair cannot.
+                let place = (certificate.path.clone(), certificate.domains.clone());
+                let free = paths.insert(certificate.path.clone());
+                if !places.insert(place) || (by_secret && !free) {
                     let path = certificate.path.display().to_string();
                     let expected = "a path with NAME in it, as neither secrets nor the two of a \
                                     dual pair can share one";
@@ -264,15 +270,6 @@ impl Reader<'_> {
             }
         }
         certificates
-    }
-
-    /// Whether it would have to stand where another does.
-    fn collides(&self, certificate: &CertificateSpec, others: &[CertificateSpec]) -> bool {
-        let by_secret = self.is_by_secret();
-        others.iter().any(|other| {
-            let is_dual = other.domains == certificate.domains;
-            other.path == certificate.path && (by_secret || is_dual)
-        })
     }
 
     fn is_by_secret(&self) -> bool {

@@ -13,6 +13,7 @@ mod replica;
 mod schedule;
 mod secret;
 mod target;
+mod text;
 mod update;
 mod window;
 
@@ -37,5 +38,6 @@ pub(crate) use secret::{CERTIFICATE_LABEL, OwnSecret, Part, SecretReference, Ver
 pub(crate) use target::{
     CertificateSpec, Ordering, Pace, Placement, Platform, Strategy, Target, Tell,
 };
+pub(crate) use text::from_text;
 pub(crate) use update::{Update, UpdateState};
 pub(crate) use window::Window;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +10,11 @@ use super::{KeyAlgorithm, KeyKind};
 
 /// A DNS name as it stands in a certificate: lower case, ASCII (A-labels),
 /// at most 253 octets, optionally with a leading `*.`. Or an IP address
-/// (RFC 8738) in its canonical form, which no DNS name has.
+/// (RFC 8738) in its canonical form, which no DNS name has. Its clones share one
+/// text: with thousands of certificates, each name stands in a handful of places.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Debug)]
 #[serde(try_from = "String")]
-pub(crate) struct DomainName(String);
+pub(crate) struct DomainName(Arc<str>);
 
 /// Why a text is not a domain name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -26,7 +28,7 @@ impl DomainName {
     /// Parses `text`, folding it to lower case.
     pub(crate) fn parse(text: &str) -> Result<Self, DomainNameError> {
         if let Ok(address) = text.trim().parse::<IpAddr>() {
-            return Ok(Self(address.to_string()));
+            return Ok(Self(address.to_string().into()));
         }
         let wrong = |why| DomainNameError {
             text: text.to_owned(),
@@ -61,7 +63,7 @@ impl DomainName {
         if labels.rsplit('.').next().is_some_and(is_number) {
             return Err(wrong("it ends in a number, and is no IP address"));
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -105,7 +107,7 @@ impl fmt::Display for DomainName {
 /// The name of a certificate: certbot's lineage, the directory under `live/`.
 /// By construction a single path component that can go nowhere else.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Debug)]
-pub(crate) struct CertificateName(String);
+pub(crate) struct CertificateName(Arc<str>);
 
 impl CertificateName {
     /// The name that certbot gives a certificate whose first domain this is:
@@ -115,14 +117,17 @@ impl CertificateName {
     pub(crate) fn of(domain: &DomainName) -> Self {
         match domain.ip() {
             Some(IpAddr::V6(address)) => Self::of_ipv6(address),
-            _ => Self(domain.0.trim_start_matches("*.").to_owned()),
+            _ => match domain.0.strip_prefix("*.") {
+                Some(base) => Self(base.into()),
+                None => Self(Arc::clone(&domain.0)),
+            },
         }
     }
 
     /// All eight groups, so that it neither begins nor ends with a hyphen.
     fn of_ipv6(address: Ipv6Addr) -> Self {
         let groups = address.segments().map(|group| format!("{group:x}"));
-        Self(groups.join("-"))
+        Self(groups.join("-").into())
     }
 
     /// Reads the name of a certificate, or what [names it](Self::of).
@@ -142,14 +147,15 @@ impl CertificateName {
         let ending = kind.map(|kind| ending(&kind)).unwrap_or_default();
         let groups = text.strip_suffix(&ending)?.replace('-', ":");
         let name = Self::of_ipv6(groups.parse().ok()?);
-        Some(Self(name.0 + &ending))
+        Some(Self(format!("{name}{ending}").into()))
     }
 
     /// The names of the certificates for the same domains with these keys: the
     /// first has the plain one, another is told by the kind of its key, as who
     /// makes a second lineage with certbot would call it.
     pub(crate) fn each(&self, keys: &[KeyAlgorithm]) -> Vec<(Self, KeyAlgorithm)> {
-        let other = |key: KeyAlgorithm| Self(format!("{self}-{}", key.kind()).to_lowercase());
+        let other =
+            |key: KeyAlgorithm| Self(format!("{self}-{}", key.kind()).to_lowercase().into());
         let named = keys.iter().enumerate().map(|(nth, &key)| match nth {
             0 => (self.clone(), key),
             _ => (other(key), key),
@@ -242,7 +248,7 @@ mod tests {
         use KeyAlgorithm::{Ecdsa384, Rsa2048};
         let each = |keys: &[KeyAlgorithm]| {
             let each = named("example.org").each(keys).into_iter();
-            each.map(|(name, _)| name.0).collect::<Vec<_>>()
+            each.map(|(name, _)| name.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(each(&[Rsa2048]), ["example.org"]);
         let pair = each(&[Ecdsa384, Rsa2048]);

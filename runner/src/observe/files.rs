@@ -1,13 +1,49 @@
 //! What stands under the certificate root.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use futures_util::stream::{self, StreamExt};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::Archived;
 use crate::model::{CertificateName, Named, Pair, PairError, Published};
+
+/// How many certificates are read in one go, elsewhere than where everything else
+/// waits: with thousands of them, or a volume that is slow, the lease would lapse
+/// meanwhile.
+const IN_ONE_GO: usize = 128;
+/// How many goes there are at a time. What a volume over the network takes is the
+/// way there and back.
+const AT_ONCE: usize = 4;
+
+/// Reads `live/NAME` below `root` for each of the names, as [`published`] does.
+pub(crate) async fn all_published(
+    root: &Path,
+    names: &[CertificateName],
+) -> BTreeMap<CertificateName, Published> {
+    let goes = stream::iter(names.chunks(IN_ONE_GO)).map(|names| {
+        let (root, names) = (root.to_owned(), names.to_vec());
+        tokio::task::spawn_blocking(move || {
+            let read = |name: CertificateName| {
+                let published = published(&root, &name);
+                (name, published)
+            };
+            names.into_iter().map(read).collect::<Vec<_>>()
+        })
+    });
+    let mut all = BTreeMap::new();
+    let mut read = goes.buffer_unordered(AT_ONCE);
+    while let Some(go) = read.next().await {
+        match go {
+            Ok(read) => all.extend(read),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    all
+}
 
 /// Reads `live/NAME` below `root` and checks the pair.
 ///
@@ -98,7 +134,7 @@ pub(crate) fn content_of(root: &Path, name: &CertificateName) -> Result<PairCont
 
 fn whole(chain: &Path, key: &Path) -> Result<PairContent, PairError> {
     let (chain_content, key_content) = (content(chain)?, content(key)?);
-    let pair = Pair::check(
+    let pair = Pair::read(
         &Named {
             file: &chain.to_string_lossy(),
             content: &chain_content,
@@ -175,6 +211,20 @@ mod tests {
                 other => panic!("expected broken ({expected}), found {other:?}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn all_are_read_however_many() {
+        let (chain, key) = pair(&["example.org"]);
+        let root = root_with(&[("fullchain.pem", &chain), ("privkey.pem", &key)]);
+        let missing = (0..2 * IN_ONE_GO)
+            .map(|nth| DomainName::parse(&format!("site{nth}.example.org")).unwrap());
+        let mut names: Vec<_> = missing.map(|domain| CertificateName::of(&domain)).collect();
+        names.push(name());
+        let all = all_published(root.path(), &names).await;
+        assert_eq!(all.len(), names.len());
+        assert!(all[&name()].leaf().is_some());
+        assert_eq!(all[&names[0]], Published::Missing);
     }
 
     #[test]

@@ -114,7 +114,8 @@ pub(crate) async fn observe(
     if engine == Engine::Certbot {
         labels.extend(found.iter_mut().flat_map(take_out_what_certbot_cannot));
     }
-    let (found, mut certificates) = agree_on_certificates(found, root, &mut labels);
+    let published = files::all_published(root, &wanted(&found)).await;
+    let (found, mut certificates) = agree_on_certificates(found, published, &mut labels);
     for (name, view) in &mut certificates {
         if held_back.contains(name) {
             view.versions = files::versions(root, name).ok();
@@ -182,11 +183,18 @@ fn is_by_secret(target: &Target) -> bool {
     matches!(target.strategy, Strategy::Secret(_))
 }
 
+/// The names of the certificates that the targets want, each once.
+fn wanted(targets: &[Target]) -> Vec<CertificateName> {
+    let wanted = targets.iter().flat_map(|target| &target.certificates);
+    let names: BTreeSet<&CertificateName> = wanted.map(|wanted| &wanted.name).collect();
+    names.into_iter().cloned().collect()
+}
+
 /// The certificates that all targets together want. Two targets may share one
 /// if they agree on its names; the second that does not is told.
 fn agree_on_certificates(
     targets: Vec<Target>,
-    root: &Path,
+    mut published: BTreeMap<CertificateName, Published>,
     errors: &mut Vec<LabelError>,
 ) -> (Vec<Target>, BTreeMap<CertificateName, CertificateView>) {
     let mut certificates: BTreeMap<CertificateName, CertificateView> = BTreeMap::new();
@@ -199,7 +207,7 @@ fn agree_on_certificates(
                     .or_insert_with(|| CertificateView {
                         domains: wanted.domains.clone(),
                         key: wanted.ordering.key.kind(),
-                        published: files::published(root, &wanted.name),
+                        published: published.remove(&wanted.name).unwrap_or(Published::Missing),
                         versions: None,
                     });
             let agrees = known.domains == wanted.domains;

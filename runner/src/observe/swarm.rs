@@ -68,12 +68,12 @@ pub(super) async fn services(manager: &Manager) -> Result<Vec<Service>, SwarmErr
         what: "services",
         why,
     };
-    let services = manager.raw.get(path).await;
-    let services = services.map_err(|error| unreadable(error.to_string()))?;
-    let services: Vec<Value> =
-        serde_json::from_value(services).map_err(|error| unreadable(error.to_string()))?;
-    let services = services.into_iter().map(with_health_check);
+    let mut services = Vec::new();
+    let each = |service: Value| services.push(with_health_check(service));
+    let listed = manager.raw.each(path, each).await;
+    listed.map_err(|error| unreadable(error.to_string()))?;
     services
+        .into_iter()
         .collect::<Result<_, _>>()
         .map_err(|error| unreadable(error.to_string()))
 }

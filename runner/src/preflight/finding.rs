@@ -8,7 +8,7 @@ use super::rule::{Rule, Verdict};
 use super::rules::START_FIRST_HOST_PORT;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// A rollout would lose requests, or would not work.
@@ -27,7 +27,7 @@ impl fmt::Display for Severity {
 }
 
 /// What one rule found wrong with a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Finding {
     /// Stable: `RO101`.
     pub code: &'static str,

@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::{Key, Record, StateError, Store, Stored};
 use crate::decide::{Kept, Memory, Problem};
+use crate::docker::Raw;
 use crate::model::CertificateName;
 
 impl Record for Kept {
@@ -40,24 +41,23 @@ impl State {
 
     /// Brings `memory` up to what is kept. What this process could not write stays
     /// as it remembers it. What cannot be read is a [problem](Self::problems), and
-    /// `memory` stays as it is.
-    pub(crate) async fn recall(&mut self, memory: &mut Memory) {
+    /// `memory` stays as it is in that.
+    /// `raw` leads to the swarm that it is kept in.
+    pub(crate) async fn recall(&mut self, raw: &Raw, memory: &mut Memory) {
         self.unread.clear();
-        let all = match self.store.load_all::<Kept>().await {
-            Ok(all) => all,
-            Err(error) => return self.unread.push(error),
-        };
-        self.stored.clear();
-        for (name, read) in all {
-            match read {
-                Ok(stored) => {
-                    if !self.unsaved.contains(&name) {
-                        memory.restore(&name, stored.record.clone());
-                    }
-                    self.stored.insert(name, stored);
+        let mut found = BTreeMap::new();
+        let all = Store::each::<Kept>(raw, |name, read| match read {
+            Ok(stored) => {
+                if !self.unsaved.contains(&name) {
+                    memory.restore(&name, stored.record.clone());
                 }
-                Err(error) => self.unread.push(error),
+                found.insert(name, stored);
             }
+            Err(error) => self.unread.push(error),
+        });
+        match all.await {
+            Ok(()) => self.stored = found,
+            Err(error) => self.unread.push(error),
         }
     }
 

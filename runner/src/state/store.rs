@@ -8,14 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{Config, ConfigSpec};
-use bollard::query_parameters::{ListConfigsOptionsBuilder, UpdateConfigOptionsBuilder};
+use bollard::query_parameters::UpdateConfigOptionsBuilder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Key;
-use crate::docker::{describe, is_not_found};
+use crate::docker::{Raw, describe, is_not_found};
 use crate::model::{CERTIFICATE_LABEL, CertificateName, DomainName};
 
 /// The label that holds the record, and by which the objects are known.
@@ -99,10 +98,70 @@ pub(crate) struct Store {
 
 /// How a record lies in its label.
 #[derive(Debug, Serialize, Deserialize)]
-struct Envelope {
+struct Envelope<T> {
     schema: u32,
     by: String,
-    record: Value,
+    record: T,
+}
+
+/// What can be read of an envelope whatever is in it.
+#[derive(Debug, Deserialize)]
+struct Outside {
+    schema: u32,
+    #[serde(default)]
+    by: String,
+}
+
+/// What of a config object is looked at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Object {
+    #[serde(default, rename = "ID")]
+    id: String,
+    #[serde(default)]
+    version: Version,
+    #[serde(default)]
+    spec: Spec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Version {
+    index: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Spec {
+    #[serde(default)]
+    labels: Labels,
+}
+
+/// By the labels' names, which are constants everywhere else.
+#[derive(Debug, Default, Deserialize)]
+struct Labels {
+    #[serde(rename = "rollover.state")]
+    state: Option<String>,
+    #[serde(rename = "rollover.certificate")]
+    certificate: Option<String>,
+}
+
+impl From<Config> for Object {
+    fn from(config: Config) -> Self {
+        let mut labels = config.spec.and_then(|spec| spec.labels).unwrap_or_default();
+        Self {
+            id: config.id.unwrap_or_default(),
+            version: Version {
+                index: config.version.and_then(|version| version.index),
+            },
+            spec: Spec {
+                labels: Labels {
+                    state: labels.remove(STATE_LABEL),
+                    certificate: labels.remove(CERTIFICATE_LABEL),
+                },
+            },
+        }
+    }
 }
 
 impl Store {
@@ -118,26 +177,33 @@ impl Store {
     /// Reads one record, if there is one.
     pub(crate) async fn load<T: Record>(&self, key: &Key) -> Result<Option<Stored<T>>, StateError> {
         match self.inspect(key).await? {
-            Some(config) => read(key, config).map(Some),
+            Some(object) => read(key, object).map(Some),
             None => Ok(None),
         }
     }
 
-    /// Reads the records of all certificates; each that cannot be read has its own
-    /// error.
+    /// Hands on the records of all certificates, each as it comes; one that cannot
+    /// be read has its own error. `raw` leads to the same swarm.
     ///
     /// # Errors
-    /// When the engine does not answer.
-    pub(crate) async fn load_all<T: Record>(
-        &self,
-    ) -> Result<Vec<(CertificateName, Result<Stored<T>, StateError>)>, StateError> {
-        let filters = HashMap::from([("label", vec![STATE_LABEL, CERTIFICATE_LABEL])]);
-        let options = ListConfigsOptionsBuilder::default()
-            .filters(&filters)
-            .build();
-        let listed = self.docker.list_configs(Some(options));
-        let configs = answered("read", &"certificates", listed).await?;
-        Ok(configs.into_iter().filter_map(certificate).collect())
+    /// When the engine does not answer, or stops in the middle.
+    pub(crate) async fn each<T: Record>(
+        raw: &Raw,
+        mut take: impl FnMut(CertificateName, Result<Stored<T>, StateError>),
+    ) -> Result<(), StateError> {
+        // Percent-encoded {"label":["rollover.state","rollover.certificate"]}.
+        let path = "/configs?filters=%7B%22label%22%3A%5B%22rollover.state%22%2C\
+                    %22rollover.certificate%22%5D%7D";
+        let listed = raw.each(path, |object: Object| {
+            if let Some((name, read)) = certificate(object) {
+                take(name, read);
+            }
+        });
+        listed.await.map_err(|error| StateError::Engine {
+            what: "read",
+            key: "certificates".to_owned(),
+            why: error.to_string(),
+        })
     }
 
     /// Writes a record where there is none.
@@ -150,7 +216,7 @@ impl Store {
         let created = self.docker.create_config(spec);
         match answered("write", key, created).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.conflict::<T>(key, None, error).await),
+            Err(error) => Err(self.conflict(key, None, error).await),
         }
     }
 
@@ -174,16 +240,16 @@ impl Store {
         let updated = self.docker.update_config(&over.id, spec, options);
         match answered("write", key, updated).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.conflict::<T>(key, Some(over.version), error).await),
+            Err(error) => Err(self.conflict(key, Some(over.version), error).await),
         }
     }
 
-    async fn inspect(&self, key: &Key) -> Result<Option<Config>, StateError> {
+    async fn inspect(&self, key: &Key) -> Result<Option<Object>, StateError> {
         let object = key.object();
         let inspected = async {
             match self.docker.inspect_config(&object).await {
                 Err(error) if is_not_found(&error) => Ok(None),
-                other => other.map(Some),
+                other => other.map(|config| Some(config.into())),
             }
         };
         answered("read", key, inspected).await
@@ -192,21 +258,16 @@ impl Store {
     /// What a refused write means: a conflict, if another version is there than
     /// the one that it was to replace. Swarm's own answer is an error of 500 with
     /// a text (`update out of sequence`), and a text is no contract.
-    async fn conflict<T: Record>(
-        &self,
-        key: &Key,
-        over: Option<u64>,
-        error: StateError,
-    ) -> StateError {
-        let Ok(Some(config)) = self.inspect(key).await else {
+    async fn conflict(&self, key: &Key, over: Option<u64>, error: StateError) -> StateError {
+        let Ok(Some(object)) = self.inspect(key).await else {
             return error;
         };
-        if version(&config) == over {
+        if object.version.index == over {
             return error;
         }
         StateError::Conflict {
             key: key.to_string(),
-            by: writer(&config),
+            by: writer(&object),
         }
     }
 
@@ -226,9 +287,9 @@ impl Store {
         let envelope = Envelope {
             schema: T::SCHEMA,
             by: self.writer.clone(),
-            // Plain data whose every part serialises: this cannot fail.
-            record: serde_json::to_value(record).unwrap_or_default(),
+            record,
         };
+        // Plain data whose every part serialises: this cannot fail.
         let text = serde_json::to_string(&envelope).unwrap_or_default();
         if text.len() > LARGEST {
             return Err(StateError::TooLarge {
@@ -250,55 +311,50 @@ impl Store {
 /// The certificate that an object is about, and its record. An object that names
 /// none is not the runner's.
 fn certificate<T: Record>(
-    config: Config,
+    object: Object,
 ) -> Option<(CertificateName, Result<Stored<T>, StateError>)> {
-    let name = label(&config, CERTIFICATE_LABEL)?;
+    let name = object.spec.labels.certificate.as_deref()?;
     let name = CertificateName::of(&DomainName::parse(name).ok()?);
-    let read = read(&Key::Certificate(name.clone()), config);
+    let read = read(&Key::Certificate(name.clone()), object);
     Some((name, read))
 }
 
-fn read<T: Record>(key: &Key, config: Config) -> Result<Stored<T>, StateError> {
+fn read<T: Record>(key: &Key, object: Object) -> Result<Stored<T>, StateError> {
     let damaged = |why: String| StateError::Damaged {
         key: key.to_string(),
         object: key.object(),
         why,
     };
-    let text = label(&config, STATE_LABEL).ok_or_else(|| damaged("it is missing".to_owned()))?;
-    let envelope: Envelope =
+    let text = object.spec.labels.state.as_deref();
+    let text = text.ok_or_else(|| damaged("it is missing".to_owned()))?;
+    let outside: Outside =
         serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
-    if envelope.schema > T::SCHEMA {
+    if outside.schema > T::SCHEMA {
         return Err(StateError::FromNewerVersion {
             key: key.to_string(),
             object: key.object(),
-            found: envelope.schema,
+            found: outside.schema,
             known: T::SCHEMA,
         });
     }
-    let record =
-        serde_json::from_value(envelope.record).map_err(|error| damaged(error.to_string()))?;
-    let version = version(&config).ok_or_else(|| damaged("it has no version".to_owned()))?;
+    let envelope: Envelope<T> =
+        serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+    let version = object.version.index;
     Ok(Stored {
-        record,
-        version,
-        id: config.id.unwrap_or_default(),
+        record: envelope.record,
+        version: version.ok_or_else(|| damaged("it has no version".to_owned()))?,
+        id: object.id,
     })
 }
 
-fn label<'a>(config: &'a Config, name: &str) -> Option<&'a str> {
-    let labels = config.spec.as_ref()?.labels.as_ref()?;
-    labels.get(name).map(String::as_str)
-}
-
-fn version(config: &Config) -> Option<u64> {
-    config.version.as_ref()?.index
-}
-
 /// Who wrote it last, as far as that can be read.
-fn writer(config: &Config) -> String {
-    label(config, STATE_LABEL)
-        .and_then(|text| serde_json::from_str::<Envelope>(text).ok())
-        .map_or_else(|| "somebody".to_owned(), |envelope| envelope.by)
+fn writer(object: &Object) -> String {
+    let text = object.spec.labels.state.as_deref();
+    let outside = text.and_then(|text| serde_json::from_str::<Outside>(text).ok());
+    let by = outside
+        .map(|outside| outside.by)
+        .filter(|by| !by.is_empty());
+    by.unwrap_or_else(|| "somebody".to_owned())
 }
 
 async fn answered<T>(

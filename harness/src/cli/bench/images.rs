@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::figure::Judged;
 use super::{CouldNot, Figure};
 use rollover_lab::lab::Lab;
 
@@ -28,6 +29,7 @@ pub(super) async fn figures(lab: &Lab) -> Result<Vec<Figure>, CouldNot> {
             unit: "MB",
             values: vec![megabytes],
             limit: None,
+            judged: Judged::Most,
             lost: None,
         },
     ])
@@ -41,6 +43,7 @@ fn figure(what: &str, unit: &'static str, count: usize, limit: Option<f64>) -> F
         unit,
         values: vec![value],
         limit,
+        judged: Judged::Most,
         lost: None,
     }
 }

@@ -1,7 +1,12 @@
 //! `rollover-lab bench`: the figures, measured side by side in one run.
 
+mod clients;
 mod figure;
+mod fleet;
 mod images;
+mod issuing;
+mod reconcile;
+mod released;
 mod replicas;
 mod rollouts;
 mod starts;
@@ -22,7 +27,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "PART", value_enum)]
     only: Vec<Part>,
 
-    /// How many renewals by signal
+    /// How many renewals by signal, certificates of each client, and reconciles
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
 
@@ -48,6 +53,10 @@ enum Part {
     Rollouts,
     /// How much longer thirty replicas take than three.
     Replicas,
+    /// How long a certificate takes, beside other clients; and a thousand.
+    Issuing,
+    /// What a look at ten thousand certificates takes, of which none is due.
+    Reconcile,
 }
 
 /// All that was measured.
@@ -60,10 +69,11 @@ struct Measured {
 impl Bench {
     pub(super) async fn run(self) -> Result<Verdict, CouldNot> {
         let progress = Progress::new();
-        // Whatever is built and pushed for the first time is not warm.
-        let cold = progress.step("a lab comes up, to warm up", Lab::builder().start());
-        cold.await?.stop().await?;
-
+        if self.measures_stack() {
+            // Whatever is built and pushed for the first time is not warm.
+            let cold = progress.step("a lab comes up, to warm up", Lab::builder().start());
+            cold.await?.stop().await?;
+        }
         let mut measured = Measured {
             figures: Vec::new(),
             starts: Vec::new(),
@@ -86,6 +96,14 @@ impl Bench {
             let figures = replicas::measure(&progress, self.times).await?;
             measured.figures.extend(figures);
         }
+        if self.measures(Part::Issuing) {
+            let figures = issuing::measure(&progress, self.times).await?;
+            measured.figures.extend(figures);
+        }
+        if self.measures(Part::Reconcile) {
+            let figures = reconcile::measure(&progress, self.times).await?;
+            measured.figures.extend(figures);
+        }
         print(&if self.json {
             serde_json::to_string_pretty(&measured)?
         } else {
@@ -102,6 +120,12 @@ impl Bench {
 impl Bench {
     fn measures(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// Whether something is measured of a lab with the stack's images in it.
+    fn measures_stack(&self) -> bool {
+        let parts = [Part::Starts, Part::Rollouts, Part::Replicas];
+        parts.into_iter().any(|part| self.measures(part))
     }
 }
 

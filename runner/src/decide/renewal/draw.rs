@@ -1,16 +1,16 @@
 //! Chance that is data, and short digests of what need not be kept whole.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::model::DomainName;
+use crate::model::{DomainName, from_text};
 
 /// The first 64 bits of a SHA-256, written in hexadecimal. Enough to tell the
 /// handful of name sets and authorities of one certificate apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Digest(u64);
 
 impl Digest {
@@ -39,23 +39,27 @@ impl fmt::Display for Digest {
     }
 }
 
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = String;
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
+impl FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("a digest is 16 hexadecimal digits, found {text:?}");
         if text.len() != 16 {
             return Err(wrong());
         }
-        u64::from_str_radix(&text, 16)
-            .map(Self)
-            .map_err(|_| wrong())
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| wrong())
     }
 }
 

@@ -4,11 +4,12 @@ use bollard::models::ObjectVersion;
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::docker::Endpoint;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Counter {
@@ -28,8 +29,8 @@ fn store() -> Store {
     Store::new(docker.unwrap(), "runner-1".into(), Some("patch".into()))
 }
 
-fn config(state: &str) -> Config {
-    Config {
+fn config(state: &str) -> Object {
+    Object::from(Config {
         id: Some("id1".into()),
         version: Some(ObjectVersion { index: Some(17) }),
         spec: Some(ConfigSpec {
@@ -40,7 +41,7 @@ fn config(state: &str) -> Config {
             ..ConfigSpec::default()
         }),
         ..Config::default()
-    }
+    })
 }
 
 #[test]
@@ -106,8 +107,14 @@ struct Swarm {
 
 impl Swarm {
     async fn start() -> (Arc<Mutex<Self>>, Docker) {
+        let (swarm, docker, _) = Self::start_with_raw().await;
+        (swarm, docker)
+    }
+
+    async fn start_with_raw() -> (Arc<Mutex<Self>>, Docker, Raw) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap().to_string();
+        let url = format!("http://{address}");
         let swarm = Arc::new(Mutex::new(Self::default()));
         let served = Arc::clone(&swarm);
         tokio::spawn(async move {
@@ -116,7 +123,8 @@ impl Swarm {
             }
         });
         let docker = Docker::connect_with_http(&url, 5, bollard::API_DEFAULT_VERSION);
-        (swarm, docker.unwrap())
+        let raw = Raw::new(Endpoint::Tcp(address), "1.41".to_owned());
+        (swarm, docker.unwrap(), raw)
     }
 
     fn answer(&mut self, request: &str, body: &str) -> (u16, Value) {
@@ -127,7 +135,10 @@ impl Swarm {
         if request.starts_with("GET") {
             let spec = json!({"Labels": self.labels});
             let config = json!({"ID": "id1", "Version": {"Index": self.version}, "Spec": spec});
-            return (200, config);
+            // Without a name, all are asked for; another one is not the runner's.
+            let all = json!([config.clone(), {"ID": "id2", "Spec": {"Name": "other"}}]);
+            let is_list = request.contains("/configs?");
+            return (200, if is_list { all } else { config });
         }
         let create = request.contains("/configs/create");
         let named = format!("version={} ", self.version);
@@ -190,6 +201,23 @@ async fn of_two_writers_one_wins_and_the_other_is_told_who_did() {
     assert!(conflict(late).contains("runner-2 wrote it meanwhile"));
     let read = one.load::<Counter>(&key()).await.unwrap().unwrap();
     assert_eq!(read.record, count(3));
+}
+
+#[tokio::test]
+async fn all_are_read_in_one_look() {
+    let (_, docker, raw) = Swarm::start_with_raw().await;
+    let mut all = Vec::new();
+    let error = Store::each::<Counter>(&raw, |_, _| ()).await.unwrap_err();
+    assert!(error.to_string().contains("config not found"), "{error}");
+    let store = Store::new(docker, "runner-1".into(), None);
+    store.create(&key(), &Counter { count: 5 }).await.unwrap();
+    let each = Store::each::<Counter>(&raw, |name, read| all.push((name, read)));
+    each.await.unwrap();
+    let [(name, Ok(stored))] = all.as_slice() else {
+        panic!("{all:?}");
+    };
+    assert_eq!((name.as_str(), stored.record.count), ("example.org", 5));
+    assert_eq!((stored.id.as_str(), stored.version), ("id1", 7));
 }
 
 #[tokio::test]

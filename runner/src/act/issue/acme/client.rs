@@ -1,5 +1,9 @@
 //! The way to the authority: HTTPS with a deadline for each exchange, and with
 //! an ear for what the ACME library does not hand on.
+//!
+//! All attempts share a [`Connections`]: connections that are kept open, and what need
+//! not be asked twice. The library would ask for the directory and for a nonce
+//! once an order.
 
 use std::future::Future;
 use std::path::Path;
@@ -10,17 +14,18 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LINK, RETRY_AFTER, USER_AGENT};
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::time::timeout;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout};
 
 use crate::clock::now;
 
@@ -28,6 +33,16 @@ use crate::clock::now;
 const LARGEST: usize = 1024 * 1024;
 /// RFC 8555, section 6.1, asks clients to say who they are.
 const USER: &str = concat!("rollover/", env!("CARGO_PKG_VERSION"), " instant-acme");
+/// The header of RFC 8555, section 6.5.1.
+const NONCE: &str = "replay-nonce";
+/// How many nonces are kept: one for each order under way.
+const NONCES: usize = 64;
+/// How long a connection is kept that nobody uses: longer than the pauses of an
+/// order, and shorter than authorities keep theirs.
+const IDLE: Duration = Duration::from_secs(20);
+/// For how long what was learned of an authority holds. Its directory changes
+/// seldom, and so do the authorities that it is trusted by.
+const HOLDS: Duration = Duration::from_secs(10 * 60);
 /// RFC 8555, section 9.1.
 const CHAIN: &str = "application/pem-certificate-chain";
 
@@ -43,6 +58,8 @@ pub(super) struct Heard {
     /// Where other chains for the same certificate are (RFC 8555, section
     /// 7.4.2).
     pub(super) alternates: Vec<String>,
+    /// A nonce that the library has not used, if no request follows.
+    pub(super) nonce: Option<String>,
 }
 
 /// Why there was no answer.
@@ -76,18 +93,42 @@ pub(crate) enum RootsError {
     Tls(#[from] rustls::Error),
 }
 
-/// A client of one authority. Its clones share what was heard.
+/// What all clients of one authority share.
+pub(super) struct Connections {
+    http: HyperClient<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
+    directory: Mutex<Option<Directory>>,
+    nonces: Mutex<Vec<String>>,
+    made: Instant,
+}
+
+/// The directory (RFC 8555, section 7.1.1), as it was answered.
+struct Directory {
+    url: String,
+    body: Bytes,
+    urls: Urls,
+}
+
+/// What of a directory each order needs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Urls {
+    new_nonce: String,
+    #[serde(rename = "newOrder")]
+    _new_order: String,
+}
+
+/// A client of one authority, for one attempt. Its clones share what was heard.
 #[derive(Clone)]
 pub(super) struct Client {
-    http: HyperClient<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
+    connections: Arc<Connections>,
     deadline: Duration,
     heard: Arc<Mutex<Heard>>,
 }
 
-impl Client {
+impl Connections {
     /// Trusts the authorities in the PEM file `roots` and no others; those of
-    /// the system without one. An exchange may take until `deadline`.
-    pub(super) fn new(roots: Option<&Path>, deadline: Duration) -> Result<Self, RootsError> {
+    /// the system without one.
+    pub(super) fn new(roots: Option<&Path>) -> Result<Self, RootsError> {
         let roots = match roots {
             Some(file) => roots_of(file)?,
             None => roots_of_the_system()?,
@@ -102,11 +143,65 @@ impl Client {
             .https_only()
             .enable_http1()
             .build();
+        let http = HyperClient::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
         Ok(Self {
-            http: HyperClient::builder(TokioExecutor::new()).build(connector),
+            http,
+            directory: Mutex::default(),
+            nonces: Mutex::default(),
+            made: Instant::now(),
+        })
+    }
+
+    /// Whether what was learned of the authority still holds.
+    pub(super) fn holds(&self) -> bool {
+        self.made.elapsed() < HOLDS
+    }
+
+    /// The answer to a request that need not be sent: the directory is known, or
+    /// an order that has ended has left a nonce.
+    fn known<B>(&self, request: &Request<B>) -> Option<Response<Bytes>> {
+        let url = request.uri().to_string();
+        let directory = locked(&self.directory);
+        let directory = directory.as_ref()?;
+        match *request.method() {
+            Method::GET if url == directory.url => Some(Response::new(directory.body.clone())),
+            Method::HEAD if url == directory.urls.new_nonce => {
+                let nonce = locked(&self.nonces).pop()?;
+                let answer = Response::builder().header(NONCE, nonce);
+                answer.body(Bytes::new()).ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Keeps an answer that is the directory: the one thing that is fetched as
+    /// such and has its URLs.
+    fn learn(&self, url: String, answer: &Response<Bytes>) {
+        if !answer.status().is_success() {
+            return;
+        }
+        if let Ok(urls) = serde_json::from_slice(answer.body()) {
+            let body = answer.body().clone();
+            *locked(&self.directory) = Some(Directory { url, body, urls });
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Client {
+    /// By those connections. An exchange may take until `deadline`.
+    pub(super) fn by(connections: Arc<Connections>, deadline: Duration) -> Self {
+        Self {
+            connections,
             deadline,
             heard: Arc::default(),
-        })
+        }
     }
 
     /// What was heard last.
@@ -114,8 +209,16 @@ impl Client {
         self.ear().clone()
     }
 
+    /// Leaves the last nonce to others: nothing more is asked by this client.
+    pub(super) fn leave_nonce(&self) {
+        let mut nonces = locked(&self.connections.nonces);
+        if nonces.len() < NONCES {
+            nonces.extend(self.ear().nonce.take());
+        }
+    }
+
     fn ear(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.heard)
     }
 
     async fn exchange(
@@ -123,6 +226,10 @@ impl Client {
         mut request: Request<BodyWrapper<Bytes>>,
     ) -> Result<BytesResponse, Error> {
         *self.ear() = Heard::default();
+        if let Some(known) = self.connections.known(&request) {
+            return Ok(BytesResponse::from(known.map(Full::new)));
+        }
+        let fetched = (request.method() == Method::GET).then(|| request.uri().to_string());
         let host = request
             .uri()
             .authority()
@@ -135,6 +242,9 @@ impl Client {
         let response = timeout(deadline, self.answer(request, &host)).await;
         let response = response.unwrap_or(Err(TransportError::TimedOut { host, deadline }));
         let response = response.map_err(|error| Error::Other(Box::new(error)))?;
+        if let Some(url) = fetched {
+            self.connections.learn(url, &response);
+        }
         *self.ear() = Heard::of(&response);
         Ok(BytesResponse::from(response.map(Full::new)))
     }
@@ -149,6 +259,7 @@ impl Client {
             source,
         };
         let (parts, body) = self
+            .connections
             .http
             .request(request)
             .await
@@ -185,6 +296,10 @@ impl Heard {
             retry_after: retry_after(headers, now()),
             chain: chain.then(|| String::from_utf8_lossy(response.body()).into_owned()),
             alternates: alternates(headers),
+            nonce: headers
+                .get(NONCE)
+                .and_then(|nonce| nonce.to_str().ok())
+                .map(str::to_owned),
         }
     }
 }
@@ -271,6 +386,51 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         headers
+    }
+
+    fn connections_that_learned(directory: &str) -> Connections {
+        let roots = tempfile::NamedTempFile::new().unwrap();
+        let (root, _) = crate::model::tests::pair(&["ca.example"]);
+        std::fs::write(roots.path(), root).unwrap();
+        let connections = Connections::new(Some(roots.path())).unwrap();
+        let answer = Response::new(Bytes::from(directory.to_owned()));
+        connections.learn("https://ca.example/dir".to_owned(), &answer);
+        connections
+    }
+
+    fn known(connections: &Connections, method: Method, url: &str) -> Option<Response<Bytes>> {
+        connections.known(&Request::builder().method(method).uri(url).body(()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_asked_for_once_and_a_nonce_used_once() {
+        let (new_nonce, new_order) = ("https://ca.example/nonce", "https://ca.example/order");
+        let directory = format!(r#"{{"newNonce": "{new_nonce}", "newOrder": "{new_order}"}}"#);
+        let connections = Arc::new(connections_that_learned(&directory));
+        let answer = known(&connections, Method::GET, "https://ca.example/dir").unwrap();
+        assert_eq!(answer.body(), directory.as_bytes());
+        assert!(known(&connections, Method::POST, "https://ca.example/dir").is_none());
+        assert!(known(&connections, Method::GET, new_order).is_none());
+        assert!(
+            known(&connections, Method::HEAD, new_nonce).is_none(),
+            "none is left"
+        );
+        let client = Client::by(Arc::clone(&connections), Duration::from_secs(1));
+        client.ear().nonce = Some("abc".to_owned());
+        client.leave_nonce();
+        client.leave_nonce();
+        let answer = known(&connections, Method::HEAD, new_nonce).unwrap();
+        assert_eq!(answer.headers()[NONCE], "abc");
+        assert!(known(&connections, Method::HEAD, new_nonce).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_directory_is_asked_for_again() {
+        for body in ["<p>", "{}", r#"{"newNonce": "https://ca.example/nonce"}"#] {
+            let connections = connections_that_learned(body);
+            let answer = known(&connections, Method::GET, "https://ca.example/dir");
+            assert!(answer.is_none(), "{body}");
+        }
     }
 
     #[test]

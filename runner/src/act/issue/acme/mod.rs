@@ -16,7 +16,7 @@ mod pending;
 mod renewal_info;
 
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use instant_acme::Account;
@@ -33,11 +33,11 @@ use crate::model::{CertificateName, Challenge};
 use crate::observe::files;
 use answer::{Answers, Responder};
 use authorize::Way;
-use client::Client;
 pub(super) use client::roots_of_the_system;
+use client::{Client, Connections};
 pub(super) use error::with_causes;
 pub use error::{AcmeError, AcmeErrorClass, AcmeProblem, AcmeSubproblem};
-use order::Session;
+use order::{Obtained, Session};
 use pending::Place;
 pub use renewal_info::RenewalWindow;
 
@@ -52,6 +52,7 @@ pub(crate) struct Acme {
     responder: Mutex<Weak<Responder>>,
     /// Held while the account is read or made: there is to be one.
     account: Mutex<()>,
+    connections: std::sync::Mutex<Option<Arc<Connections>>>,
 }
 
 impl Acme {
@@ -87,7 +88,7 @@ impl Acme {
         certificate: &CertificateDer<'_>,
     ) -> Result<RenewalWindow, AcmeError> {
         let identifier = renewal_info::identifier(certificate)?;
-        let client = client_of(settings)?;
+        let client = self.client(settings)?;
         let account = self.account(settings, &client).await?;
         let info = account.renewal_info(&identifier).await;
         let heard = client.heard();
@@ -97,7 +98,7 @@ impl Acme {
 
     /// Gives the account another key.
     pub(crate) async fn roll_account_key(&self, settings: &Settings) -> Result<(), AcmeError> {
-        let client = client_of(settings)?;
+        let client = self.client(settings)?;
         let _alone = self.account.lock().await;
         account::roll_key(settings, &client).await
     }
@@ -110,7 +111,7 @@ impl Acme {
     ) -> Result<Version, (AcmeError, Option<String>)> {
         let deadline = Instant::now() + settings.acme.timeout;
         let early = |error: AcmeError| (error, None);
-        let client = client_of(settings).map_err(early)?;
+        let client = self.client(settings).map_err(early)?;
         let account = self.account(settings, &client).await.map_err(early)?;
         let id = account.id().to_owned();
         let place = || Place::of(&settings.certificate_root, request.name);
@@ -126,22 +127,38 @@ impl Acme {
         };
         let obtained = session.obtain().await;
         let obtained = obtained.map_err(|error| (error, Some(id)))?;
+        client.leave_nonce();
         let about = About::Certificate(request.name);
         settings
             .hold_at
             .passed(NamedStep::CertificateFetched, about)
             .await;
-        let keep = settings.acme.keep_versions;
-        let publisher = Publisher::new(&settings.certificate_root, request.name, keep);
-        let content = Content {
-            chain: &obtained.chain,
-            key: &obtained.key,
-        };
         request.fence.pass().await;
-        let version = publisher.publish(&content);
-        let version = version.map_err(|error| early(unpublished(&error)))?;
+        let version = published(settings, request.name, obtained).await;
+        let version = version.map_err(early)?;
         place().remove().map_err(early)?;
         Ok(version)
+    }
+
+    /// By the connections that other attempts use as well.
+    fn client(&self, settings: &Settings) -> Result<Client, AcmeError> {
+        let deadline = (settings.acme.timeout / 4).min(LONGEST_EXCHANGE);
+        let mut shared = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(connections) = shared.as_ref().filter(|it| it.holds()) {
+            return Ok(Client::by(Arc::clone(connections), deadline));
+        }
+        let connections = Connections::new(settings.acme_roots()).map_err(|error| {
+            AcmeError::new(
+                AcmeErrorClass::Local,
+                "prepare to speak to the authority",
+                error.to_string(),
+            )
+        })?;
+        let connections = shared.insert(Arc::new(connections));
+        Ok(Client::by(Arc::clone(connections), deadline))
     }
 
     async fn account(&self, settings: &Settings, client: &Client) -> Result<Account, AcmeError> {
@@ -180,19 +197,31 @@ impl Acme {
     }
 }
 
-fn client_of(settings: &Settings) -> Result<Client, AcmeError> {
-    let deadline = (settings.acme.timeout / 4).min(LONGEST_EXCHANGE);
-    Client::new(settings.acme_roots(), deadline).map_err(|error| {
-        AcmeError::new(
-            AcmeErrorClass::Local,
-            "prepare to speak to the authority",
-            error.to_string(),
-        )
-    })
-}
-
-fn unpublished(error: &PublishError) -> AcmeError {
-    AcmeError::new(AcmeErrorClass::Local, "publish", error.to_string())
+/// Publishes what was obtained, elsewhere than where everything else waits: each
+/// file is waited for until it is on disk, and several certificates can do so at
+/// once.
+async fn published(
+    settings: &Settings,
+    name: &CertificateName,
+    obtained: Obtained,
+) -> Result<Version, AcmeError> {
+    let failed = |why: String| AcmeError::new(AcmeErrorClass::Local, "publish", why);
+    let (root, keep) = (
+        settings.certificate_root.clone(),
+        settings.acme.keep_versions,
+    );
+    let name = name.clone();
+    let publishing = tokio::task::spawn_blocking(move || {
+        let content = Content {
+            chain: &obtained.chain,
+            key: &obtained.key,
+        };
+        Publisher::new(&root, &name, keep).publish(&content)
+    });
+    let version: Result<Version, PublishError> = publishing
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    version.map_err(|error| failed(error.to_string()))
 }
 
 fn is_unknown_account(error: &AcmeError) -> bool {

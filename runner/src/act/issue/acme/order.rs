@@ -23,8 +23,12 @@ use crate::model::Leaf;
 
 /// How often in a row a nonce may be refused. The library asks three times each.
 const NONCES: usize = 4;
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The pause before the second look, which doubles from look to look: an authority
+/// that is quick has validated by then, or signed.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The first pause where something has failed, and may go on failing.
+const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
 
 /// A certificate of an authority, seen to be what was asked for.
 pub(super) struct Obtained {
@@ -63,7 +67,7 @@ impl Session<'_> {
         let mut order = self.place_order().await?;
         self.authorize(&mut order).await?;
         let key = key::generate(self.request.key).await?;
-        self.place.keep(&self.pending(order.url(), &key))?;
+        self.keep(self.pending(order.url(), &key)).await?;
         self.passed(NamedStep::OrderReady).await;
         self.finish(&mut order, &key).await
     }
@@ -71,6 +75,17 @@ impl Session<'_> {
     pub(super) async fn passed(&self, step: NamedStep) {
         let about = About::Certificate(self.request.name);
         self.settings.hold_at.passed(step, about).await;
+    }
+
+    /// Keeps it, elsewhere than where everything else waits: it is waited for
+    /// until it is on disk.
+    async fn keep(&self, pending: Pending) -> Result<(), AcmeError> {
+        let place = self.place.clone();
+        let keeping = tokio::task::spawn_blocking(move || place.keep(&pending));
+        keeping.await.unwrap_or_else(|error| {
+            let (class, doing) = (Class::Local, "keep the order");
+            Err(AcmeError::new(class, doing, error.to_string()))
+        })
     }
 
     fn pending(&self, order: &str, key: &KeyPair) -> Pending {
@@ -270,6 +285,7 @@ impl Session<'_> {
             Class::Network | Class::Unavailable | Class::BadNonce => {}
             _ => return Err(error),
         }
+        *pause = (*pause).max(AFTER_A_FAILURE);
         if Instant::now() + *pause > self.deadline {
             return Err(error);
         }
@@ -277,8 +293,8 @@ impl Session<'_> {
         self.wait(pause, "the authority does not answer").await
     }
 
-    /// Waits before the next look: as long as the authority asks, or a little
-    /// longer each time.
+    /// Waits before the next look: as long as the authority asks, or twice as long
+    /// as the time before.
     pub(super) async fn wait(
         &self,
         pause: &mut Duration,
@@ -287,8 +303,10 @@ impl Session<'_> {
         let heard = self.client.heard();
         let asked = heard
             .retry_after
-            .map(|at| Duration::try_from(at.duration_since(now())).unwrap_or(Duration::ZERO));
-        let this = asked.unwrap_or(*pause).max(FIRST_PAUSE);
+            .and_then(|at| Duration::try_from(at.duration_since(now())).ok());
+        // At once is what nobody means.
+        let asked = asked.filter(|asked| !asked.is_zero());
+        let this = asked.unwrap_or(*pause);
         if Instant::now() + this > self.deadline {
             let limit = self.settings.acme.timeout.as_secs();
             let why = format!(
@@ -299,7 +317,7 @@ impl Session<'_> {
             );
         }
         sleep(this).await;
-        *pause = (*pause * 3 / 2).min(LONGEST_PAUSE);
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
         Ok(())
     }
 

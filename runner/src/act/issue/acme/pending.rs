@@ -24,7 +24,7 @@ pub(super) struct Pending {
 }
 
 /// Where the order of a certificate is kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Place(PathBuf);
 
 impl Place {
