@@ -186,12 +186,12 @@ async fn play(stage: &Stage<'_>, disturbance: &Disturbance) -> Result<(), SiteEr
     }
     told(stage, &site, disturbance, &before).await?;
     if stage.is_control() {
-        let healed = healed(stage, &site).await;
+        let healed = healed(stage, &site, &before).await;
         broken.end().await?;
         return healed;
     }
     broken.end().await?;
-    healed(stage, &site).await?;
+    healed(stage, &site, &before).await?;
     let issued = site.versions()?;
     stage.check(issued == versions + 1, Kind::OrderedTwice, || {
         format!("expected one more version than {versions}, found {issued}")
@@ -266,14 +266,18 @@ async fn told(
     }
 }
 
-/// Waits until every replica serves what is published, without a person.
-async fn healed(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+/// Waits until every replica serves what is published, without a person; and not
+/// what was so before, which is published again where no replica takes the new one.
+async fn healed(stage: &Stage<'_>, site: &Site<'_>, before: &[Serves]) -> Result<(), SiteError> {
     let _step = stage.step("all heals by itself");
-    let what = "every replica serve what is published";
+    let what = "every replica serve the new certificate";
     let deadline = stage.patience(TO_HEAL, CONTROLS);
     let replicas = usize::from(stage.parameters().replicas);
     Ok(until(what, deadline, async || {
         let published = site.published().map_err(|error| error.to_string())?;
+        if before.iter().any(|one| one.fingerprint == published) {
+            return Err(format!("{published} is published, as before"));
+        }
         let served = site.served().await?;
         if served.len() < replicas {
             return Err(format!("{} of {replicas} replicas serve", served.len()));

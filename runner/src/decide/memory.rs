@@ -56,7 +56,7 @@ pub(crate) struct Memory {
     /// is kept, and with what tells people: there may be thousands.
     #[serde(default)]
     histories: BTreeMap<CertificateName, Arc<History>>,
-    /// The pace of the account's orders; worth keeping as well.
+    /// The pace of the account's orders.
     #[serde(default)]
     pace: Pace,
     /// What an engine has published last.
@@ -145,6 +145,16 @@ impl Memory {
 
     pub(super) fn set_history(&mut self, name: &CertificateName, history: Arc<History>) {
         self.histories.insert(name.clone(), history);
+    }
+
+    /// Counts what the histories tell of the account's orders, as after a restart.
+    pub(crate) fn count_orders(&mut self) {
+        let histories = self.histories.values();
+        let orders = histories.flat_map(|history| history.orders_that_count());
+        let counted = Pace::of(orders.collect());
+        if counted > self.pace {
+            self.pace = counted;
+        }
     }
 
     pub(crate) fn pace(&self) -> &Pace {
@@ -375,5 +385,32 @@ mod tests {
         assert_eq!(again.history(&name), memory.history(&name));
         assert_eq!(again.pace(), memory.pace());
         assert_eq!(again.succeeded(&rollout), Some(start));
+    }
+
+    #[test]
+    fn the_pace_is_counted_anew_from_the_histories() {
+        let start: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+        let order = |exempt| Order {
+            authority: Digest::of_authority("https://acme.example/directory"),
+            names: Digest::of_names(["example.org"]),
+            replaced: None,
+            exempt,
+        };
+        let mut memory = Memory::default();
+        let mut orders = |first: u32, exempt| {
+            for nth in first..first + 200 {
+                let name = format!("host{nth}.example.org");
+                let name = CertificateName::of(&DomainName::parse(&name).unwrap());
+                let issued = Fingerprint::of_der(&nth.to_be_bytes());
+                let history = memory.history_mut(&name);
+                history.issued(start, &order(exempt), issued);
+            }
+            memory.count_orders();
+            memory.pace().free_at()
+        };
+        assert!(orders(0, true) <= start, "those count against no limit");
+        let held = orders(200, false);
+        assert!(held > start);
+        assert!(orders(400, false) > held);
     }
 }

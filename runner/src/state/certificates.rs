@@ -18,6 +18,8 @@ impl Record for Kept {
 #[derive(Debug)]
 pub(crate) struct State {
     store: Store,
+    /// Whether it was read since this process began.
+    recalled: bool,
     stored: BTreeMap<CertificateName, Stored<Kept>>,
     /// Those of which this process remembers more than could be written.
     unsaved: BTreeSet<CertificateName>,
@@ -32,6 +34,7 @@ impl State {
     pub(crate) fn new(store: Store) -> Self {
         Self {
             store,
+            recalled: false,
             stored: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             unread: Vec::new(),
@@ -57,7 +60,11 @@ impl State {
         });
         match all.await {
             Ok(()) => self.stored = found,
-            Err(error) => self.unread.push(error),
+            Err(error) => return self.unread.push(error),
+        }
+        if !self.recalled {
+            memory.count_orders();
+            self.recalled = true;
         }
     }
 

@@ -230,6 +230,21 @@ impl History {
             .map(|issuance| (issuance.at, !issuance.exempt))
     }
 
+    /// The orders that the authority counted against the account, as far as they
+    /// are known: those that succeeded, and the last that it has refused.
+    pub(crate) fn orders_that_count(&self) -> impl Iterator<Item = Timestamp> {
+        let issued = self.issuances.iter().filter(|issuance| !issuance.exempt);
+        let refused = self.failures.iter().filter(|failures| {
+            !matches!(
+                failures.class,
+                FailureClass::Unreachable | FailureClass::Local
+            )
+        });
+        issued
+            .map(|issuance| issuance.at)
+            .chain(refused.map(|failures| failures.at))
+    }
+
     /// Whether the last issuance was of this certificate.
     pub(super) fn has_issued(&self, certificate: Fingerprint) -> bool {
         self.last

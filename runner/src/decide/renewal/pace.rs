@@ -15,9 +15,9 @@ const INTERVAL: SignedDuration = SignedDuration::from_secs(45);
 /// The orders of one account that count against its limits: those that renew
 /// within the authority's window (RFC 9773) do not.
 ///
-/// A bucket as one number: the moment at which it will be full again. Keep it
-/// with the account; one that is lost allows for another burst.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A bucket as one number: the moment at which it will be full again. After a
+/// restart it is [counted](Self::of) from what is kept of each certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Pace {
     full_at: Timestamp,
 }
@@ -31,6 +31,16 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// That after these orders, in any order.
+    pub(crate) fn of(mut orders: Vec<Timestamp>) -> Self {
+        orders.sort_unstable();
+        let mut pace = Self::default();
+        for at in orders {
+            pace.ordered(at);
+        }
+        pace
+    }
+
     /// When the next order may go.
     pub(crate) fn free_at(&self) -> Timestamp {
         before(self.full_at, INTERVAL * (BURST - 1))
@@ -59,6 +69,10 @@ mod tests {
             now = pace.free_at();
             pace.ordered(now);
         }
+        // However it is told of them.
+        let orders = (0..BURST).map(|_| start);
+        let orders = (1..10).map(|nth| start + INTERVAL * nth).chain(orders);
+        assert_eq!(Pace::of(orders.collect()), pace);
         let later = now + INTERVAL * BURST;
         assert!(pace.free_at() <= later);
     }

@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
@@ -54,16 +54,32 @@ impl Drop for Responder {
     }
 }
 
+/// Tells that a listener is closed: it never has an answer, but ends then. One that
+/// is dropped closes a little later, and the next one may be there sooner.
+pub(super) struct Closed(oneshot::Receiver<Infallible>);
+
+impl Closed {
+    pub(super) async fn wait(self) {
+        let _ended = self.0.await;
+    }
+}
+
 impl Responder {
     /// Listens.
-    pub(super) async fn listen(address: SocketAddr) -> Result<Self, AcmeError> {
+    pub(super) async fn listen(address: SocketAddr) -> Result<(Self, Closed), AcmeError> {
         let listener = TcpListener::bind(address).await.map_err(|error| {
             let why = format!("{address}: {error}; see --challenge-listen");
             AcmeError::new(AcmeErrorClass::Local, "listen for challenges", why)
         })?;
         let tokens = Tokens::default();
-        let serving = tokio::spawn(serve(listener, tokens.clone()));
-        Ok(Self { tokens, serving })
+        let (open, closed) = oneshot::channel();
+        let serve = serve(listener, tokens.clone());
+        let serving = tokio::spawn(async move {
+            // Dropped after the listener: what is made first goes last.
+            let _open = open;
+            serve.await;
+        });
+        Ok((Self { tokens, serving }, Closed(closed)))
     }
 }
 
@@ -243,6 +259,18 @@ mod tests {
             asked(Method::POST, "/.well-known/acme-challenge/a-token", &tokens).0,
             405
         );
+    }
+
+    #[tokio::test]
+    async fn who_waits_until_it_is_closed_can_listen_there_again() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        for _ in 0..3 {
+            let (responder, closed) = Responder::listen(address).await.unwrap();
+            drop(responder);
+            closed.wait().await;
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ use crate::act::step::{About, NamedStep};
 use crate::config::{AnswerBy, Settings};
 use crate::model::{CertificateName, Challenge};
 use crate::observe::files;
-use answer::{Answers, Responder};
+use answer::{Answers, Closed, Responder};
 use authorize::Way;
 pub(super) use client::roots_of_the_system;
 use client::{Client, Connections};
@@ -48,11 +48,28 @@ const LONGEST_EXCHANGE: Duration = Duration::from_secs(30);
 /// The engine, and what its attempts share.
 #[derive(Default)]
 pub(crate) struct Acme {
-    /// Listens while somebody needs it.
-    responder: Mutex<Weak<Responder>>,
+    listening: Mutex<Listening>,
     /// Held while the account is read or made: there is to be one.
     account: Mutex<()>,
     connections: std::sync::Mutex<Option<Arc<Connections>>>,
+}
+
+/// The listener for challenges, which is there while somebody needs it.
+#[derive(Default)]
+struct Listening {
+    responder: Weak<Responder>,
+    closed: Option<Closed>,
+}
+
+impl Listening {
+    /// Waits until it is closed, if nobody needs it any more.
+    async fn closed_if_unused(&mut self) {
+        if self.responder.strong_count() == 0
+            && let Some(closed) = self.closed.take()
+        {
+            closed.wait().await;
+        }
+    }
 }
 
 impl Acme {
@@ -66,15 +83,16 @@ impl Acme {
         settings: &Settings,
         request: &Request<'_>,
     ) -> Result<Version, AcmeError> {
-        match self.attempt(settings, request).await {
+        let obtained = match self.attempt(settings, request).await {
             Err((error, Some(account))) if is_unknown_account(&error) => {
                 self.forget(settings, &account).await?;
-                self.attempt(settings, request)
-                    .await
-                    .map_err(|(error, _)| error)
+                self.attempt(settings, request).await
             }
-            other => other.map_err(|(error, _)| error),
-        }
+            other => other,
+        };
+        // Who comes next may be another process, and wants to listen there.
+        self.listening.lock().await.closed_if_unused().await;
+        obtained.map_err(|(error, _)| error)
     }
 
     /// When the authority would have this certificate (DER) renewed.
@@ -187,12 +205,17 @@ impl Acme {
         if settings.acme.answer_by == AnswerBy::Webroot {
             return Ok(Answers::webroot(&settings.certificate_root));
         }
-        let mut shared = self.responder.lock().await;
-        if let Some(responder) = shared.upgrade() {
+        let mut shared = self.listening.lock().await;
+        if let Some(responder) = shared.responder.upgrade() {
             return Ok(Answers::Listener(responder));
         }
-        let responder = Arc::new(Responder::listen(settings.acme.listen).await?);
-        *shared = Arc::downgrade(&responder);
+        shared.closed_if_unused().await;
+        let (responder, closed) = Responder::listen(settings.acme.listen).await?;
+        let responder = Arc::new(responder);
+        *shared = Listening {
+            responder: Arc::downgrade(&responder),
+            closed: Some(closed),
+        };
         Ok(Answers::Listener(responder))
     }
 }
