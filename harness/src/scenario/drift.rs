@@ -24,19 +24,15 @@ pub(super) const SCENARIO: Scenario = Scenario {
     play: |stage| Box::pin(play(stage)),
 };
 
-/// From one look to the next; by default it is a minute.
-const INTERVAL: &str = "ROLLOVER_CHECK_INTERVAL=10s";
-/// A look, then a rollout.
+/// The daemon looks once a minute; then a rollout.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Longer than from one look to the next, and a rollout.
-const CONTROLS: Duration = Duration::from_secs(20);
+/// Longer than from one look to the next.
+const CONTROLS: Duration = Duration::from_secs(75);
 const TO_RELOAD: Duration = Duration::from_secs(30);
 const TO_STOP: Duration = Duration::from_secs(60);
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
-    site.runner().update(&["--env-add", INTERVAL]).await?;
-    site.settle().await?;
     let before = renewed(stage, &site).await?;
     let new = stage.one_certificate(&before).unwrap_or_default();
     if stage.is_control() {

@@ -26,8 +26,9 @@ use tokio::runtime::Runtime;
 
 /// How much is played: see [`Much`].
 const PLAY: &str = "ROLLOVER_LAB_PLAY";
-/// Of most labs the most part is waiting; traffic waits for its turn by itself.
-const LABS_AT_ONCE: usize = 3;
+/// Of most labs the most part is waiting; but what starts beside the traffic of more
+/// than this was late on two cores.
+const LABS_AT_ONCE: usize = 2;
 
 /// How much is played.
 #[derive(Clone, Copy, PartialEq, Eq)]
