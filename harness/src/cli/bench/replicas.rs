@@ -2,7 +2,7 @@
 
 use super::{CouldNot, Figure, Progress};
 use rollover_lab::lab::Lab;
-use rollover_lab::site::{RunnerReport, Server, Site, SiteOptions};
+use rollover_lab::site::{Engine, RunnerReport, Server, Site, SiteOptions};
 
 /// So many replicas on three nodes.
 const FEW: u32 = 3;
@@ -23,7 +23,13 @@ pub(super) async fn measure(progress: &Progress, times: u32) -> Result<Vec<Figur
 
 async fn in_lab(lab: &Lab, progress: &Progress, times: u32) -> Result<Vec<Figure>, CouldNot> {
     let deployed = async {
-        let site = Site::deploy(lab, SiteOptions::find()?).await?;
+        // certbot does not ask each replica for the answer before it renews, which
+        // HAProxy alone, without the web's port, could not give.
+        let options = SiteOptions {
+            engine: Engine::Certbot,
+            ..SiteOptions::find()?
+        };
+        let site = Site::deploy(lab, options).await?;
         site.serving().await?;
         // It answers the challenges, and is not what is measured.
         let alone = ["--label-rm", "rollover.enable"];
