@@ -233,15 +233,7 @@ fn said(stage: &Stage<'_>, disturbance: &Disturbance, once: &Once) {
     if disturbance.says.is_empty() {
         return;
     }
-    stage.check(once.output.code == 1, Kind::Accepted, || {
-        format!("expected exit code 1, found {once}")
-    });
-    let errors = once.errors().join("\n");
-    for part in disturbance.says {
-        stage.check(errors.contains(part), Kind::Unclear, || {
-            format!("expected an error with {part:?}, found: {errors}")
-        });
-    }
+    stage.failed_with(once, disturbance.says);
 }
 
 async fn told(

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::event::OpenBand;
 use crate::lab::Lab;
 use crate::report::Figure;
-use crate::site::{Renewal, Serves, Site, SiteError, SiteOptions, TrafficRun, told};
+use crate::site::{Once, Renewal, Serves, Site, SiteError, SiteOptions, TrafficRun, told};
 use crate::traffic::Record;
 
 /// What a scenario plays on, and where it says what it found.
@@ -191,6 +191,19 @@ impl<'lab> Stage<'lab> {
             )
         });
         first
+    }
+
+    /// Checks that the runner failed, with each of these in what it gave as reasons.
+    pub fn failed_with(&self, once: &Once, expected: &[&str]) {
+        self.check(once.output.code == 1, Kind::Accepted, || {
+            format!("expected exit code 1, found {once}")
+        });
+        let errors = once.errors().join("\n");
+        for part in expected {
+            self.check(errors.contains(part), Kind::Unclear, || {
+                format!("expected an error with {part:?}, found: {errors}")
+            });
+        }
     }
 
     /// Checks that nothing was touched: the same tasks serve the same.

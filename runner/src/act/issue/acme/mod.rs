@@ -2,7 +2,8 @@
 //!
 //! Here is one attempt; when to make it is decided elsewhere. `order` is the way
 //! from names to a chain, `pending` what survives a crash on it, `authorize` the
-//! proof that the names are ours, `answer` the challenge http-01; `client` is the way to the authority and `error` what it says.
+//! proof that the names are ours, `answer` the challenge http-01; `client` is the
+//! way to the authority and `error` what it says.
 
 mod account;
 mod answer;
