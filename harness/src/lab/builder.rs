@@ -1,6 +1,7 @@
 //! Bringing a lab up.
 
 use futures_util::future::join_all;
+use tokio::sync::Mutex;
 
 use super::{
     Engine, Lab, LabError, Node, Resources, Subnet, images,
@@ -27,6 +28,10 @@ use crate::{
 pub(super) const IMAGES: [&str; 5] = ["loadbalancer", "web", "php", "certbot", "runner"];
 /// More would not fit the addresses of a lab, nor any machine it is made for.
 const MOST_NODES: u8 = 100;
+
+/// A lab that comes up takes all the cores there are, so two at a time would both be
+/// late, and so would the traffic in a third.
+static COMING_UP: Mutex<()> = Mutex::const_new(());
 
 /// What a lab shall be.
 #[derive(Debug, Clone)]
@@ -152,7 +157,7 @@ impl LabBuilder {
     }
 
     /// Brings the lab up, ready for a deploy. First the images are built and what
-    /// dead runs left is removed.
+    /// dead runs left is removed. In one process labs come up one after the other.
     ///
     /// # Errors
     /// Says which part failed and why; nothing of the lab is left then.
@@ -165,6 +170,7 @@ impl LabBuilder {
             Ok(())
         };
         stages.timed("dead runs removed", reaping).await?;
+        let _turn = COMING_UP.lock().await;
         let resources = Resources::new(engine)?;
         let network = network::create(resources.engine(), resources.owner(), self.subnet);
         let network = stages.timed("network", network).await?;

@@ -22,6 +22,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// From an empty swarm: images to pull, a placeholder, an order, a rollout.
 const TO_SERVE: Duration = Duration::from_secs(180);
+/// A replica is asked for pages when it is healthy, and when those in front have
+/// asked again where it is.
+const TO_ANSWER: Duration = Duration::from_secs(30);
 /// The longest lag of a volume, and then some.
 const TO_SEE: Duration = Duration::from_secs(60);
 /// Longer than it takes where the name leads to the site.
@@ -54,7 +57,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
         &["publishing a placeholder", &issued_line(&issued)],
     )
     .await?;
-    answers_as_a_site(stage, &site).await
+    answers_as_a_site(&site).await
 }
 
 fn issued_line(fingerprint: &str) -> String {
@@ -95,8 +98,9 @@ pub(super) async fn empty(stage: &Stage<'_>) -> Result<(), SiteError> {
     Ok(seen.await?)
 }
 
-/// The stack is a site: pages by nginx and PHP, HTTP led to HTTPS.
-async fn answers_as_a_site(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+/// The stack is a site: pages by nginx and PHP, HTTP led to HTTPS. What is behind
+/// the load balancer may come up after it.
+async fn answers_as_a_site(site: &Site<'_>) -> Result<(), SiteError> {
     let pages: [(&[&str], &str); 3] = [
         (&["https://localhost/"], "from web replica"),
         (&["https://localhost/index.php"], "php replica"),
@@ -112,12 +116,19 @@ async fn answers_as_a_site(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), Sit
     let replicas = site.load_balancer().running().await?;
     for replica in replicas.iter().take(1) {
         for (arguments, expected) in pages {
-            let answer = replica
-                .exec(&[&["curl", "-ksS"], arguments].concat())
-                .await?;
-            stage.check(answer.stdout.contains(expected), Kind::Stale, || {
-                format!("expected {expected:?} from {arguments:?}, found {answer}")
+            let words = [&["curl", "-ksS"], arguments].concat();
+            let what = "the site answer";
+            let answered = until(what, TO_ANSWER, async || {
+                let answer = replica.exec(&words).await.map_err(|it| it.to_string())?;
+                if answer.stdout.contains(expected) {
+                    return Ok(());
+                }
+                let found = answer.stdout.trim();
+                Err(format!(
+                    "expected {expected:?} from {arguments:?}, found {found:?}; {answer}"
+                ))
             });
+            answered.await?;
         }
     }
     Ok(())

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bollard::query_parameters::ListServicesOptionsBuilder;
 use futures_util::future::join_all;
@@ -29,6 +30,8 @@ const HTTPS: u16 = 443;
 const TO_SERVE: Duration = Duration::from_secs(180);
 /// Three replicas one after the other, with their drain and health checks.
 const TO_SETTLE: Duration = Duration::from_secs(300);
+/// nginx tells its old workers to stop 100 ms after the new ones have begun.
+const UNCHANGED: Duration = Duration::from_millis(250);
 /// A handshake takes milliseconds, but the machine may be busy.
 const TO_SEE: Duration = Duration::from_secs(30);
 
@@ -478,11 +481,24 @@ impl<'lab> Site<'lab> {
         let trusted = self.lab.acme().roots().await?;
         let roots = Roots::Only(trusted);
         let what = "every replica serve a certificate of the lab's authority";
+        let before = Mutex::new((Instant::now(), Vec::new()));
         Ok(until(what, deadline, async || {
             if self.runner().running().await.map_err(text)?.is_empty() {
                 return Err("the runner does not run".to_owned());
             }
-            self.look(&roots).await
+            let served = self.look(&roots).await?;
+            // One that has just reloaded may answer by an old worker yet.
+            let since = {
+                let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+                if before.1 != served {
+                    *before = (Instant::now(), served.clone());
+                }
+                before.0
+            };
+            if since.elapsed() < UNCHANGED {
+                return Err("what they serve is not the same twice in a row yet".to_owned());
+            }
+            Ok(served)
         })
         .await?)
     }

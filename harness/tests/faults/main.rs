@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 /// From the end of a fault until the swarm has every task running again.
 const TO_BE_WELL: Duration = Duration::from_secs(120);
 /// Most of a fault is waiting; more labs would be slow ones on two cores.
-const LABS_AT_ONCE: usize = 2;
+const LABS_AT_ONCE: usize = 4;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

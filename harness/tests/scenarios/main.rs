@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 const PLAY: &str = "ROLLOVER_LAB_PLAY";
 /// Of most labs the most part is waiting; but what starts beside the traffic of more
 /// than this was late on two cores.
-const LABS_AT_ONCE: usize = 2;
+const LABS_AT_ONCE: usize = 3;
 
 /// How much is played.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::clock::now;
@@ -21,6 +21,11 @@ use crate::progress::{Heard, Lines, Progress, Shown};
 
 /// How long to wait between two looks at all replicas.
 pub(super) const INTERVAL: Duration = Duration::from_millis(150);
+
+/// How long a server that was told to reload may still answer by what it had
+/// loaded before, although it was seen to have the new one: nginx tells its old
+/// workers to stop 100 ms after the new ones have begun.
+const TO_SETTLE: Duration = Duration::from_millis(250);
 
 /// The proof that every replica was seen to serve what was expected. Only
 /// [`Watch::verified`] makes one.
@@ -57,6 +62,7 @@ pub(super) struct Watch<'a> {
     kinds: Kinds,
     start: Instant,
     seen: BTreeMap<(CertificateName, String), ReplicaOutcome>,
+    last_proof: Instant,
     lines: Lines,
 }
 
@@ -67,6 +73,7 @@ impl<'a> Watch<'a> {
         step: &'a RolloutStep,
         progress: &Progress,
     ) -> Self {
+        let start = Instant::now();
         Self {
             manager,
             own,
@@ -76,8 +83,9 @@ impl<'a> Watch<'a> {
                 .iter()
                 .map(|expected| (expected.certificate.clone(), expected.leaf.key))
                 .collect(),
-            start: Instant::now(),
+            start,
             seen: BTreeMap::new(),
+            last_proof: start,
             lines: progress.rollout(&step.target.name),
         }
     }
@@ -96,7 +104,8 @@ impl<'a> Watch<'a> {
     /// is expected. `Ok(Err)`: what each of them does instead.
     ///
     /// A replica that was proved is not asked again before all are: then once more
-    /// with all others, so that the proof is of one moment.
+    /// with all others, so that the proof is of one moment, in which none of them
+    /// has an old worker left that answers too.
     pub(super) async fn look(&mut self) -> Result<Result<Verified, String>, SwarmError> {
         let unproved = self.unproved().await?;
         self.note_all_served(&unproved);
@@ -107,6 +116,7 @@ impl<'a> Watch<'a> {
         if let Some(account) = account(&unproved, self.step) {
             return Ok(Err(account));
         }
+        sleep_until(self.last_proof + TO_SETTLE).await;
         let replicas = self.replicas().await?;
         self.note_all_served(&replicas);
         Ok(match account(&replicas, self.step) {
@@ -177,7 +187,8 @@ impl<'a> Watch<'a> {
         if self.seen.contains_key(&key) {
             return;
         }
-        let seconds = self.start.elapsed().as_secs_f64();
+        self.last_proof = Instant::now();
+        let seconds = (self.last_proof - self.start).as_secs_f64();
         let stale = |task: &str| {
             let mut stale = self.step.stale.iter();
             stale
