@@ -26,8 +26,8 @@ use tokio::runtime::Runtime;
 
 /// How much is played: see [`Much`].
 const PLAY: &str = "ROLLOVER_LAB_PLAY";
-/// Of most labs the most part is waiting; but what starts beside the traffic of more
-/// than this was late on two cores.
+/// Half of a scenario is waiting; with one more both cores had nothing to spare, and
+/// it was hardly sooner over.
 const LABS_AT_ONCE: usize = 3;
 
 /// How much is played.
