@@ -311,9 +311,15 @@ impl Shared {
     }
 }
 
-/// Waits for a request, without reading it; false at the end.
+/// Waits for a request, without reading it; false at the end. What a client says that
+/// closes in an orderly way arrives too, and is known by its length.
 async fn has_arrived(stream: &TlsStream<TcpStream>) -> bool {
-    matches!(stream.get_ref().0.peek(&mut [0]).await, Ok(1))
+    /// An alert of two bytes, its type, and the tag (RFC 8446, 5.2).
+    const ALERT: u16 = 2 + 1 + 16;
+    let mut header = [0; 5];
+    let seen = stream.get_ref().0.peek(&mut header).await;
+    let [_, _, _, length @ ..] = header;
+    matches!(seen, Ok(5)) && u16::from_be_bytes(length) > ALERT
 }
 
 /// A request.
