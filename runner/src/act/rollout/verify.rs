@@ -62,7 +62,6 @@ pub(super) struct Watch<'a> {
     kinds: Kinds,
     start: Instant,
     seen: BTreeMap<(CertificateName, String), ReplicaOutcome>,
-    last_proof: Instant,
     lines: Lines,
 }
 
@@ -73,7 +72,6 @@ impl<'a> Watch<'a> {
         step: &'a RolloutStep,
         progress: &Progress,
     ) -> Self {
-        let start = Instant::now();
         Self {
             manager,
             own,
@@ -83,9 +81,8 @@ impl<'a> Watch<'a> {
                 .iter()
                 .map(|expected| (expected.certificate.clone(), expected.leaf.key))
                 .collect(),
-            start,
+            start: Instant::now(),
             seen: BTreeMap::new(),
-            last_proof: start,
             lines: progress.rollout(&step.target.name),
         }
     }
@@ -104,8 +101,8 @@ impl<'a> Watch<'a> {
     /// is expected. `Ok(Err)`: what each of them does instead.
     ///
     /// A replica that was proved is not asked again before all are: then once more
-    /// with all others, so that the proof is of one moment, in which none of them
-    /// has an old worker left that answers too.
+    /// with all others, so that the proof is of one moment; a moment later, in which
+    /// old workers that still answered have had the time to stop.
     pub(super) async fn look(&mut self) -> Result<Result<Verified, String>, SwarmError> {
         let unproved = self.unproved().await?;
         self.note_all_served(&unproved);
@@ -116,7 +113,8 @@ impl<'a> Watch<'a> {
         if let Some(account) = account(&unproved, self.step) {
             return Ok(Err(account));
         }
-        sleep_until(self.last_proof + TO_SETTLE).await;
+        let last_proof = Duration::from_secs_f64(seconds_to_last(self.seen.values()));
+        sleep_until(self.start + last_proof + TO_SETTLE).await;
         let replicas = self.replicas().await?;
         self.note_all_served(&replicas);
         Ok(match account(&replicas, self.step) {
@@ -187,8 +185,7 @@ impl<'a> Watch<'a> {
         if self.seen.contains_key(&key) {
             return;
         }
-        self.last_proof = Instant::now();
-        let seconds = (self.last_proof - self.start).as_secs_f64();
+        let seconds = self.start.elapsed().as_secs_f64();
         let stale = |task: &str| {
             let mut stale = self.step.stale.iter();
             stale
@@ -231,14 +228,17 @@ impl<'a> Watch<'a> {
                 .iter()
                 .map(|expected| (expected.certificate.clone(), expected.leaf.fingerprint))
                 .collect(),
-            seconds: outcomes
-                .iter()
-                .map(|outcome| outcome.seconds)
-                .fold(0.0, f64::max),
+            seconds: seconds_to_last(&outcomes),
             replicas: outcomes,
             at: now(),
         }
     }
+}
+
+/// From the start of the rollout to the proof that came last.
+fn seconds_to_last<'a>(outcomes: impl IntoIterator<Item = &'a ReplicaOutcome>) -> f64 {
+    let seconds = outcomes.into_iter().map(|outcome| outcome.seconds);
+    seconds.fold(0.0, f64::max)
 }
 
 /// What a person is shown of a replica.
