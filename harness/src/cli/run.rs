@@ -154,9 +154,7 @@ impl Run {
         scenario: &Scenario,
     ) -> Result<Played, CouldNot> {
         let parameters = self.wanted.overrides().over((scenario.parameters)());
-        let lab = progress
-            .step("a lab is up", labs.lab(&parameters.shape()))
-            .await?;
+        let lab = progress.step("a lab is up", labs.lab(&parameters)).await?;
         let what = if self.control {
             format!("{} (control)", scenario.name)
         } else {

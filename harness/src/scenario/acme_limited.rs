@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Control, Kind, Parameters, Scenario, Stage, first_deploy};
+use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::acme::Acme;
 use crate::acme::mock::{Call, Mock, ProblemType, Scripted};
 use crate::site::{Site, SiteError};
@@ -34,7 +34,7 @@ const AN_HOUR: Duration = Duration::from_secs(3600);
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     // What an authority has refused is remembered as long as the stack stands.
-    first_deploy::empty(stage).await?;
+    stage.empty().await?;
     let site = stage.site().await?;
     let Some(mock) = stage.lab().mock() else {
         stage.found(Kind::Lab, "expected the scripted ACME server");

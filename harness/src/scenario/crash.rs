@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::nothing_due::SIGNAL_JOB;
-use super::{Control, Kind, Parameters, Scenario, Stage, first_deploy};
+use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::fault::{Fault, RunnerKilled};
 use crate::lab::wait::until;
 use crate::site::{Due, Serves, Site, SiteError, SiteOptions, Strategy};
@@ -147,7 +147,7 @@ impl<'stage, 'lab> Scene<'stage, 'lab> {
         if step.way == Way::Secret {
             // Over replicas that have no secrets yet, the deploy's own update
             // would begin with one that cannot start.
-            first_deploy::empty(stage).await?;
+            stage.empty().await?;
         }
         if step.way.is_first_deploy() {
             return Self::first_deploy(stage, step, options).await;
@@ -167,7 +167,7 @@ impl<'stage, 'lab> Scene<'stage, 'lab> {
         step: &Step,
         options: SiteOptions,
     ) -> Result<Self, SiteError> {
-        first_deploy::empty(stage).await?;
+        stage.empty().await?;
         let holding = SiteOptions {
             hold_at: step.name.to_owned(),
             ..options

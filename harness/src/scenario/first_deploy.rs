@@ -25,13 +25,11 @@ const TO_SERVE: Duration = Duration::from_secs(180);
 /// A replica is asked for pages when it is healthy, and when those in front have
 /// asked again where it is.
 const TO_ANSWER: Duration = Duration::from_secs(30);
-/// The longest lag of a volume, and then some.
-const TO_SEE: Duration = Duration::from_secs(60);
 /// Longer than it takes where the name leads to the site.
 const CONTROLS: Duration = Duration::from_secs(40);
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
-    empty(stage).await?;
+    stage.empty().await?;
     let step = stage.step("from an empty swarm to served certificates");
     let site = stage.deploy(stage.options()?).await?;
     if stage.is_control() {
@@ -72,30 +70,6 @@ async fn logged(stage: &Stage<'_>, site: &Site<'_>, expected: &[&str]) -> Result
         });
     }
     Ok(())
-}
-
-/// The swarm and its volume as if nothing had ever been deployed.
-pub(super) async fn empty(stage: &Stage<'_>) -> Result<(), SiteError> {
-    let _step = stage.step("the swarm is emptied");
-    let lab = stage.lab();
-    if lab.service("patch_loadbalancer").exists().await? {
-        lab.remove_stack("patch").await?;
-    }
-    for name in ["live", "archive", "renewal", "accounts", "webroot"] {
-        lab.volume().certificates().remove(name)?;
-    }
-    // A node that sees late what is gone would have its replica serve it.
-    let what = "every node see a volume without certificates";
-    let seen = until(what, TO_SEE, async || {
-        for node in lab.nodes() {
-            let there = lab.volume().seen_by(node).exists("live");
-            if there.map_err(|error| error.to_string())? {
-                return Err(format!("{} sees some", node.name()));
-            }
-        }
-        Ok(())
-    });
-    Ok(seen.await?)
 }
 
 /// The stack is a site: pages by nginx and PHP, HTTP led to HTTPS. What is behind

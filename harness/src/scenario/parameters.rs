@@ -33,8 +33,6 @@ pub struct Parameters {
     pub renewals: u32,
     /// How long a scenario without an end of its own goes on.
     pub length: Duration,
-    /// Images that the nodes can have beside those of the stack.
-    pub images: Vec<&'static str>,
     /// What chance is made of: the same seed, the same choices.
     pub seed: u64,
 }
@@ -54,7 +52,6 @@ impl Default for Parameters {
             engine: Engine::default(),
             renewals: 3,
             length: Duration::from_secs(60),
-            images: Vec::new(),
             seed: 1,
         }
     }
@@ -78,9 +75,7 @@ impl Parameters {
             nodes: self.nodes,
             managers: self.managers,
             volume: self.volume.clone(),
-            images: self.images.clone(),
             acme: self.acme,
-            engine: self.engine,
         }
     }
 
@@ -159,7 +154,6 @@ impl Overrides {
             engine: self.engine.unwrap_or(own.engine),
             renewals: self.renewals.unwrap_or(own.renewals),
             length: self.length.unwrap_or(own.length),
-            images: own.images,
             seed: self.seed.unwrap_or(own.seed),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::renewal_restart::{every_loss_has_its_place, one_at_a_time};
 use super::renewal_signal::proved;
-use super::{Control, Kind, Parameters, Scenario, Stage, first_deploy};
+use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::lab::wait::until;
 use crate::site::{Renewal, Site, SiteError, SiteOptions, Strategy, told};
 
@@ -37,7 +37,7 @@ const OTHER: &str = "other";
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     // A swarm in which replicas run without secrets is another story: each
     // deploy over it would begin with one that cannot start.
-    first_deploy::empty(stage).await?;
+    stage.empty().await?;
     let options = SiteOptions {
         restart_delay: "2s".to_owned(),
         ..stage.options()?

@@ -13,10 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "httpd is sent a signal that it ignores",
         found_by: Kind::Runner,
     },
-    parameters: || Parameters {
-        images: vec!["haproxy", "httpd"],
-        ..Parameters::default()
-    },
+    parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),
 };
 

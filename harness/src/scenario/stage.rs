@@ -84,6 +84,15 @@ impl<'lab> Stage<'lab> {
         })
     }
 
+    /// The swarm and its volume as if nothing had ever been deployed.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub async fn empty(&self) -> Result<(), SiteError> {
+        let _step = self.step("the swarm is emptied");
+        Site::remove(self.lab).await
+    }
+
     /// The stack as [`options`](Self::options) have it, settled, and every
     /// replica serving a certificate of the lab's authority.
     ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Control, Kind, Parameters, Scenario, Stage, first_deploy};
+use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::lab::wait::until;
 use crate::site::{Site, SiteError, SiteOptions, Strategy};
 
@@ -30,7 +30,7 @@ const WRONG: &str = "/run/secrets/elsewhere/NAME/fullchain.pem";
 const TO_MEND: Duration = Duration::from_secs(300);
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
-    first_deploy::empty(stage).await?;
+    stage.empty().await?;
     let options = SiteOptions {
         restart_delay: "1s".to_owned(),
         ..stage.options()?

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Control, Kind, Parameters, Scenario, Stage, first_deploy};
+use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::site::{Engine, Site, SiteError, SiteOptions};
 use crate::volume::Volume;
 
@@ -27,7 +27,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const FILES: [&str; 3] = ["combined.pem", "fullchain.pem", "privkey.pem"];
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
-    first_deploy::empty(stage).await?;
+    stage.empty().await?;
     let with = |engine| {
         let options = stage.options()?;
         Ok::<_, SiteError>(SiteOptions { engine, ..options })

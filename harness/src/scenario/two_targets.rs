@@ -18,10 +18,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "it goes on being told wrongly",
         found_by: Kind::Stuck,
     },
-    parameters: || Parameters {
-        images: vec!["haproxy", "httpd"],
-        ..Parameters::default()
-    },
+    parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),
 };
 

@@ -25,11 +25,14 @@ use crate::traffic::{Target, tls::fingerprint};
 
 /// The name under which the stack is deployed, as in the README.
 const STACK: &str = "patch";
+const LOAD_BALANCER: &str = "patch_loadbalancer";
 const HTTPS: u16 = 443;
 /// From an empty swarm: images to pull, a placeholder, an order, a rollout.
 const TO_SERVE: Duration = Duration::from_secs(180);
 /// Three replicas one after the other, with their drain and health checks.
 const TO_SETTLE: Duration = Duration::from_secs(300);
+/// The longest lag of a volume, and then some.
+const TO_BE_SEEN_GONE: Duration = Duration::from_secs(60);
 /// nginx tells its old workers to stop 100 ms after the new ones have begun.
 const UNCHANGED: Duration = Duration::from_millis(250);
 /// A handshake takes milliseconds, but the machine may be busy.
@@ -298,6 +301,32 @@ impl<'lab> Site<'lab> {
         Ok(Self { lab, options })
     }
 
+    /// Removes the stack and what the volume has of it, as if nothing had ever been
+    /// deployed.
+    ///
+    /// # Errors
+    /// What could not be removed, or which node still sees it.
+    pub async fn remove(lab: &Lab) -> Result<(), SiteError> {
+        if lab.service(LOAD_BALANCER).exists().await? {
+            lab.remove_stack(STACK).await?;
+        }
+        for name in ["live", "archive", "renewal", "accounts", "webroot"] {
+            lab.volume().certificates().remove(name)?;
+        }
+        // A node that sees late what is gone would have its replica serve it.
+        let what = "every node see a volume without certificates";
+        let seen = until(what, TO_BE_SEEN_GONE, async || {
+            for node in lab.nodes() {
+                let there = lab.volume().seen_by(node).exists("live");
+                if there.map_err(text)? {
+                    return Err(format!("{} sees some", node.name()));
+                }
+            }
+            Ok(())
+        });
+        Ok(seen.await?)
+    }
+
     /// Whether swarm has carried out every change of the stack: `Ok` with the
     /// updates that it paused or rolled back, of which `docker stack deploy`
     /// says nothing (docker/cli#6752).
@@ -368,7 +397,7 @@ impl<'lab> Site<'lab> {
     /// The load balancer, whose replicas serve the certificate.
     #[must_use]
     pub fn load_balancer(&self) -> Service<'lab> {
-        self.lab.service("patch_loadbalancer")
+        self.lab.service(LOAD_BALANCER)
     }
 
     /// The runner's service.

@@ -8,8 +8,7 @@ use crate::lab::{Service, Task};
 const TO_START: Duration = Duration::from_secs(120);
 
 /// A server as `docs/servers/` has it, a stack of its own beside a site. Its image
-/// has the stack's name; a lab that is to run it takes it by
-/// [`more_images`](crate::lab::LabBuilder::more_images).
+/// has the stack's name.
 #[derive(Debug, Clone, Copy)]
 pub struct Server {
     /// The stack's name, and its file's.
@@ -42,8 +41,8 @@ impl Server {
         let lab = site.lab();
         let file = format!("docs/servers/{}.yml", self.stack);
         let file = site.options().stack.with_file_name(file);
-        let image = format!("registry:5000/{}:latest", self.stack);
-        lab.deploy(&file, self.stack, &[(self.image, &image)])
+        lab.push(self.stack).await?;
+        lab.deploy(&file, self.stack, &[(self.image, &lab.image(self.stack))])
             .await?;
         Ok(lab.service(self.service).converged(TO_START).await?)
     }

@@ -141,7 +141,7 @@ impl Theatre {
         let parameters = (scenario.parameters)();
         let mut taken = self.take(&parameters.shape());
         self.runtime.block_on(async {
-            let lab = taken.labs.lab(&parameters.shape()).await?;
+            let lab = taken.labs.lab(&parameters).await?;
             let run = play(scenario, control, &parameters, lab).await;
             let (said, good) = (run.to_string(), run.is_as_it_must_be());
             lock(&self.played).push(run);

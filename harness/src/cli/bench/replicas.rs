@@ -13,9 +13,8 @@ const AT_MOST: f64 = 1.5;
 /// Renews so many times by signal with few and with many replicas of HAProxy,
 /// which needs no port of its node, in one lab.
 pub(super) async fn measure(progress: &Progress, times: u32) -> Result<Vec<Figure>, CouldNot> {
-    let start = Lab::builder().more_images([Server::HAPROXY.stack]).start();
     let what = "a lab comes up for many replicas";
-    let lab = progress.step(what, start).await?;
+    let lab = progress.step(what, Lab::builder().start()).await?;
     let figures = in_lab(&lab, progress, times).await;
     progress.step("the lab is taken down", lab.stop()).await?;
     figures
