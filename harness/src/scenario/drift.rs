@@ -1,10 +1,12 @@
 //! A replica that falls back, long after the rollout is over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bollard::models::TaskState;
 
 use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::lab::Task;
 use crate::lab::wait::until;
 use crate::site::{Serves, Site, SiteError};
 use crate::volume::MOUNT_POINT;
@@ -78,11 +80,17 @@ async fn fall_back(stage: &Stage<'_>, site: &Site<'_>, new: &str) -> Result<(), 
 
 async fn load_once(site: &Site<'_>, new: &str) -> Result<(), SiteError> {
     let replica = site.load_balancer().replica(1).await?;
+    let before = workers(&replica).await?;
     replica.kill("HUP").await?;
     until(
         "one replica serve the version before",
         TO_RELOAD,
         async || {
+            // As long as one of them runs, it may answer in place of a new one.
+            let now = workers(&replica).await.map_err(|error| error.to_string())?;
+            if !before.is_disjoint(&now) {
+                return Err("workers with the newest run yet".to_owned());
+            }
             let served = site.served().await?;
             let behind = served.iter().any(|serves| serves.fingerprint != new);
             behind
@@ -92,6 +100,15 @@ async fn load_once(site: &Site<'_>, new: &str) -> Result<(), SiteError> {
     )
     .await?;
     Ok(())
+}
+
+/// The processes of nginx's workers, as their master counts them.
+async fn workers(replica: &Task) -> Result<BTreeSet<String>, SiteError> {
+    let command = ["cat", "/proc/1/task/1/children"];
+    let output = replica.exec(&command).await?;
+    let output = output.succeeded(&command.join(" "))?;
+    let workers = output.stdout.split_whitespace().map(str::to_owned);
+    Ok(workers.collect())
 }
 
 /// Points the links under `live/` to a version, as certbot does.

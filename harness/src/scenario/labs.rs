@@ -67,8 +67,14 @@ impl Labs {
 
     /// The shape of the lab that is up.
     #[must_use]
-    pub fn up(&self) -> Option<&Shape> {
+    pub fn shape(&self) -> Option<&Shape> {
         self.current.as_ref().map(|up| &up.shape)
+    }
+
+    /// What obtained certificates last in the lab that is up.
+    #[must_use]
+    pub fn engine(&self) -> Option<Engine> {
+        self.current.as_ref().map(|up| up.engine)
     }
 
     /// Gives up the lab that is up, for whoever shall have it.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use rollover::acme::{AcmeErrorClass as Class, Engine};
-use rollover_lab::acme::mock::{Call, Mock, Settings};
+use rollover_lab::acme::mock::{Call, Mock, ProblemType, Settings};
 
 use crate::setting::{Setting, mode, obtain};
 
@@ -113,4 +113,19 @@ async fn it_gets_another_key_and_goes_on() {
     setting.obtain().await.unwrap();
     assert_eq!(mock.calls_of(Call::NewAccount).len(), 1);
     assert_eq!(mock.calls_of(Call::KeyChange).len(), 1);
+}
+
+#[tokio::test]
+async fn refused_nonces_do_not_keep_it_from_changing() {
+    let mock = Mock::start(Settings::default()).await.unwrap();
+    let setting = Setting::of(&mock);
+    setting.obtain().await.unwrap();
+    for call in [Call::Account, Call::KeyChange] {
+        mock.on(call).first(5).problem(ProblemType::BadNonce);
+    }
+    setting.engine(&[]).roll_account_key().await.unwrap();
+    let contact = ["--acme-contact", "ops@example.org"];
+    obtain(&setting.engine(&contact)).await.unwrap();
+    assert_eq!(mock.calls_of(Call::KeyChange).len(), 6);
+    assert_eq!(mock.calls_of(Call::Account).len(), 6);
 }

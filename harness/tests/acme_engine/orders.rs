@@ -97,12 +97,16 @@ async fn a_limit_is_told_with_its_end_and_asked_once() {
 async fn some_refused_nonces_are_nothing_and_all_of_them_an_end() {
     let mock = Mock::start(Settings::default()).await.unwrap();
     let setting = Setting::of(&mock);
-    mock.on(Call::NewOrder)
-        .first(5)
-        .problem(ProblemType::BadNonce);
-    mock.on(Call::Finalize)
-        .first(5)
-        .problem(ProblemType::BadNonce);
+    for call in [
+        Call::NewAccount,
+        Call::NewOrder,
+        Call::Authorization,
+        Call::Challenge,
+        Call::Finalize,
+        Call::Certificate,
+    ] {
+        mock.on(call).first(5).problem(ProblemType::BadNonce);
+    }
     setting.obtain().await.unwrap();
     mock.forget_script();
     mock.on(Call::NewOrder).problem(ProblemType::BadNonce);

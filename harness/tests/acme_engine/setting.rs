@@ -1,6 +1,12 @@
 //! The engine with a certificate root of its own.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::atomic::{AtomicU16, Ordering},
+};
 
 use rollover::acme::{AcmeError, Engine, Obtained};
 use rollover_lab::acme::mock::Mock;
@@ -116,8 +122,14 @@ pub(crate) async fn obtain(engine: &Engine) -> Result<Obtained, AcmeError> {
     engine.obtain(&[NAME], "ecdsa", None, &[]).await
 }
 
-/// An address of `host` at which nobody listens.
+/// An address of `host` at which nobody listens. Its port is below those that the
+/// kernel gives to connections: one of them could else have it before it is used.
 pub(crate) fn free(host: std::net::Ipv4Addr) -> SocketAddr {
-    let listener = std::net::TcpListener::bind((host, 0)).unwrap();
-    listener.local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let address = SocketAddr::from((host, NEXT.fetch_add(1, Ordering::Relaxed)));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }

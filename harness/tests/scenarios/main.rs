@@ -4,7 +4,8 @@
 //! Scenarios that take the same kind of lab share one, one after the other: each
 //! begins by bringing the stack into the state that it needs, so that any of
 //! them can be played alone (`cargo test --test scenarios NAME`). Labs stand side
-//! by side, as many as `--test-threads` says, for most of a scenario is waiting.
+//! by side, as many as `--test-threads` says, for most of a scenario is waiting;
+//! what is played next in one that is free, its [`Bill`] knows.
 //! One that is not as it must be leaves what can be known of it under
 //! `target/lab-failures/`.
 
@@ -14,14 +15,17 @@
     reason = "a test tells what it measured"
 )]
 
+mod bill;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use bill::{Bill, Turn};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rollover_lab::lab::Lab;
 use rollover_lab::report::{self, Run};
-use rollover_lab::scenario::{ALL, Labs, Scenario, Shape, all, play};
+use rollover_lab::scenario::{ALL, Labs, Scenario, all, play};
 use tokio::runtime::Runtime;
 
 /// How much is played: see [`Much`].
@@ -61,17 +65,28 @@ fn main() -> ExitCode {
         }
     };
     let mut arguments = Arguments::from_args();
-    let labs = *arguments.test_threads.get_or_insert(LABS_AT_ONCE);
-    let theatre = Arc::new(Theatre::new(labs));
-    let conclusion = libtest_mimic::run(&arguments, trials(&theatre, much));
+    let labs = arguments.test_threads.unwrap_or(LABS_AT_ONCE);
+    let played = turns(much);
+    let wanted = |turn: &Turn| {
+        let trial = Trial::test(&turn.name, || Ok(()));
+        !arguments.is_filtered_out(&trial)
+    };
+    let bill = Bill::new(played.iter().filter(|turn| wanted(turn)).cloned(), labs);
+    // Each waits in a thread of its own until it is its turn.
+    arguments.test_threads = Some(played.len());
+    let theatre = Arc::new(Theatre::new(bill));
+    let trial = |turn: Turn| {
+        let theatre = Arc::clone(&theatre);
+        Trial::test(turn.name.clone(), move || theatre.play(&turn))
+    };
+    let conclusion = libtest_mimic::run(&arguments, played.into_iter().map(trial).collect());
     theatre.end();
     conclusion.exit_code()
 }
 
-/// First every scenario, then the controls, which leave more behind; those that
-/// take one kind of lab together. Of controls that are the same, one, unless there
-/// is time for all.
-fn trials(theatre: &Arc<Theatre>, much: Much) -> Vec<Trial> {
+/// First every scenario, then the controls, which leave more behind. Of controls that
+/// are the same, one, unless there is time for all.
+fn turns(much: Much) -> Vec<Turn> {
     let full = much == Much::Full;
     let played: Vec<_> = if full {
         all().collect()
@@ -82,27 +97,14 @@ fn trials(theatre: &Arc<Theatre>, much: Much) -> Vec<Trial> {
         let before = &played[..*place];
         full || !before.iter().any(|other| same_control(other, scenario))
     });
-    let mut turns: Vec<(&'static Scenario, bool)> = Vec::new();
-    turns.extend(played.iter().map(|scenario| (*scenario, false)));
-    if much != Much::Once {
-        turns.extend(controls.map(|(_, scenario)| (*scenario, true)));
-    }
-    turns.sort_by_key(|(scenario, _)| {
-        let shape = (scenario.parameters)().shape();
-        played
-            .iter()
-            .position(|other| (other.parameters)().shape() == shape)
-    });
-    let trial = |(scenario, control): (&'static Scenario, bool)| {
-        let theatre = Arc::clone(theatre);
-        let name = if control {
-            format!("{}/control", scenario.name)
-        } else {
-            scenario.name.to_owned()
-        };
-        Trial::test(name.clone(), move || theatre.play(&name, scenario, control))
+    let controls: Vec<_> = match much {
+        Much::Once => Vec::new(),
+        _ => controls
+            .map(|(_, scenario)| Turn::new(scenario, true))
+            .collect(),
     };
-    turns.into_iter().map(trial).collect()
+    let scenarios = played.iter().map(|scenario| Turn::new(scenario, false));
+    scenarios.chain(controls).collect()
 }
 
 /// Whether two scenarios are one played at several steps, made wrong in the same
@@ -117,57 +119,55 @@ fn same_control(one: &Scenario, other: &Scenario) -> bool {
 /// The labs that are up, and all that was played.
 struct Theatre {
     runtime: Runtime,
-    /// Those in which nothing is played just now.
-    free: Mutex<Vec<Labs>>,
-    freed: Condvar,
+    bill: Mutex<Bill>,
+    changed: Condvar,
     played: Mutex<Vec<Run>>,
 }
 
 impl Theatre {
-    fn new(labs: usize) -> Self {
+    fn new(bill: Bill) -> Self {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_env("ROLLOVER_LAB_LOG"))
             .with_writer(std::io::stderr)
             .try_init();
         Self {
             runtime: Runtime::new().expect("a runtime needs no more than threads"),
-            free: Mutex::new(std::iter::repeat_with(Labs::default).take(labs).collect()),
-            freed: Condvar::new(),
+            bill: Mutex::new(bill),
+            changed: Condvar::new(),
             played: Mutex::default(),
         }
     }
 
-    fn play(&self, name: &str, scenario: &Scenario, control: bool) -> Result<(), Failed> {
-        let parameters = (scenario.parameters)();
-        let mut taken = self.take(&parameters.shape());
+    fn play(&self, turn: &Turn) -> Result<(), Failed> {
+        let mut taken = self.take(turn);
         self.runtime.block_on(async {
-            let lab = taken.labs.lab(&parameters).await?;
-            let run = play(scenario, control, &parameters, lab).await;
+            let lab = taken.labs.lab(&turn.parameters).await?;
+            let run = play(turn.scenario, turn.control, &turn.parameters, lab).await;
             let (said, good) = (run.to_string(), run.is_as_it_must_be());
             lock(&self.played).push(run);
             if good {
                 print!("{said}");
                 return Ok(());
             }
-            Err(format!("{said}{}", keep(lab, name).await).into())
+            Err(format!("{said}{}", keep(lab, &turn.name).await).into())
         })
     }
 
-    /// One that is free: best with a lab of that shape, else with none.
-    fn take(&self, shape: &Shape) -> Taken<'_> {
-        let mut free = lock(&self.free);
+    /// The lab that it is to be played in, when its turn has come.
+    fn take<'a>(&'a self, turn: &'a Turn) -> Taken<'a> {
+        let mut bill = lock(&self.bill);
         loop {
-            let suits = |wanted: Option<&Shape>| free.iter().position(|labs| labs.up() == wanted);
-            let best = suits(Some(shape)).or_else(|| suits(None));
-            let place = best.or_else(|| free.len().checked_sub(1));
-            if let Some(place) = place {
+            if let Some(labs) = bill.lab_for(turn) {
+                // Another is the next one now.
+                self.changed.notify_all();
                 return Taken {
-                    labs: free.swap_remove(place),
+                    labs,
+                    turn,
                     from: self,
                 };
             }
-            let waited = self.freed.wait(free);
-            free = waited.unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait(bill);
+            bill = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -181,7 +181,7 @@ impl Theatre {
                 Err(error) => eprintln!("there is no report: {error}"),
             }
         }
-        for mut labs in lock(&self.free).drain(..) {
+        for mut labs in lock(&self.bill).labs() {
             if let Err(error) = self.runtime.block_on(labs.end()) {
                 eprintln!("the lab was not taken down: {error}");
             }
@@ -192,13 +192,15 @@ impl Theatre {
 /// Given back whatever becomes of the test.
 struct Taken<'a> {
     labs: Labs,
+    turn: &'a Turn,
     from: &'a Theatre,
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        lock(&self.from.free).push(std::mem::take(&mut self.labs));
-        self.from.freed.notify_one();
+        let labs = std::mem::take(&mut self.labs);
+        lock(&self.from.bill).give_back(self.turn, labs);
+        self.from.changed.notify_all();
     }
 }
 

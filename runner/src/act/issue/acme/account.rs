@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::client::Client;
 use super::error::{AcmeError, AcmeErrorClass as Class};
+use super::nonce::with_fresh_nonces;
 use crate::act::durable::replace;
 use crate::config::Settings;
 
@@ -81,8 +82,7 @@ pub(super) async fn roll_key(settings: &Settings, client: &Client) -> Result<(),
     let mut account = again(settings, client, &file, kept).await?;
     // Seen before the authority is told: a key that cannot be kept is lost.
     keep_as_it_is(&file)?;
-    let credentials = account
-        .update_key()
+    let credentials = with_fresh_nonces(async || account.update_key().await)
         .await
         .map_err(|error| AcmeError::of("change the account's key", &error, &client.heard()))?;
     keep(settings, &file, id, contact, credentials)
@@ -122,8 +122,7 @@ async fn tell_contact(
 ) -> Result<(), AcmeError> {
     let contact = contact(settings);
     let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
-    account
-        .update_contacts(&contact)
+    with_fresh_nonces(async || account.update_contacts(&contact).await)
         .await
         .map_err(|error| AcmeError::of("change the account's contact", &error, &client.heard()))
 }
@@ -144,9 +143,12 @@ async fn create(settings: &Settings, client: &Client, file: &Path) -> Result<Acc
         terms_of_service_agreed: true,
         only_return_existing: false,
     };
-    let made = Account::builder_with_http(Box::new(client.clone()))
-        .create(&new, settings.acme_directory.clone(), external.as_ref())
-        .await;
+    let made = with_fresh_nonces(async || {
+        Account::builder_with_http(Box::new(client.clone()))
+            .create(&new, settings.acme_directory.clone(), external.as_ref())
+            .await
+    })
+    .await;
     let (account, credentials) =
         made.map_err(|error| AcmeError::of("make an account", &error, &client.heard()))?;
     let (id, contact) = (account.id().to_owned(), settings.acme_contact.clone());

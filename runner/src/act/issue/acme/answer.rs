@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::error::{AcmeError, AcmeErrorClass};
@@ -29,6 +30,9 @@ use crate::config::WEBROOT;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More than the vantage points of an authority, for all names of an order.
 const AT_ONCE: usize = 256;
+/// How long an address may be somebody's who is about to leave it.
+const TO_BE_LEFT: Duration = Duration::from_secs(2);
+const TO_LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How soon to accept again when the system is out of something.
 const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
 
@@ -67,7 +71,7 @@ impl Closed {
 impl Responder {
     /// Listens.
     pub(super) async fn listen(address: SocketAddr) -> Result<(Self, Closed), AcmeError> {
-        let listener = TcpListener::bind(address).await.map_err(|error| {
+        let listener = bound(address).await.map_err(|error| {
             let why = format!("{address}: {error}; see --challenge-listen");
             AcmeError::new(AcmeErrorClass::Local, "listen for challenges", why)
         })?;
@@ -80,6 +84,20 @@ impl Responder {
             serve.await;
         });
         Ok((Self { tokens, serving }, Closed(closed)))
+    }
+}
+
+/// A socket at the address. Who had it before may not quite have left: a program that
+/// was started meanwhile holds, until it has begun, what was open here then.
+async fn bound(address: SocketAddr) -> io::Result<TcpListener> {
+    let end = Instant::now() + TO_BE_LEFT;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
+                sleep(TO_LOOK_AGAIN).await;
+            }
+            bound => return bound,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::answer::{Answers, Presented};
 use super::error::{AcmeError, AcmeErrorClass as Class, AcmeSubproblem};
+use super::nonce::with_fresh_nonces;
 use super::order::{FIRST_PAUSE, Session};
 use crate::act::issue::challenge::{Answer, check_answer};
 use crate::act::issue::dns::{DnsError, Proof, Solver, Written};
@@ -35,7 +36,7 @@ impl Session<'_> {
     /// What proves the names that are not proved yet.
     async fn wanted(&self, order: &mut Order) -> Result<Vec<Wanted>, AcmeError> {
         let kind = kind_of(self.request.challenge);
-        let wanted = self.fresh(async || challenges(order, &kind).await).await;
+        let wanted = with_fresh_nonces(async || challenges(order, &kind).await).await;
         let wanted = wanted.map_err(|error| self.failed("read the authorizations", &error))?;
         let offered = wanted.into_iter().map(|(name, wanted)| {
             wanted.ok_or_else(|| {
@@ -110,18 +111,15 @@ impl Session<'_> {
     async fn say_ready(&self, order: &mut Order) -> Result<(), AcmeError> {
         let mut told = BTreeSet::new();
         let kind = kind_of(self.request.challenge);
-        let said = self
-            .fresh(async || say_ready(order, &kind, &mut told).await)
-            .await;
+        let said = with_fresh_nonces(async || say_ready(order, &kind, &mut told).await).await;
         said.map_err(|error| self.failed("have a challenge validated", &error))
     }
 
     async fn until_ready(&self, order: &mut Order) -> Result<(), AcmeError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let looked = self
-                .fresh(async || order.refresh().await.map(|state| state.status))
-                .await;
+            let looked =
+                with_fresh_nonces(async || order.refresh().await.map(|state| state.status)).await;
             match looked.map_err(|error| self.failed("look at the order", &error))? {
                 OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => return Ok(()),
                 OrderStatus::Invalid => return Err(self.why_invalid(order).await),

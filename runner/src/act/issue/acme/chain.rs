@@ -9,6 +9,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::client::Client;
 use super::error::{AcmeError, AcmeErrorClass};
+use super::nonce::with_fresh_nonces;
 use crate::model::{DomainName, Leaf, Named, Pair};
 
 fn unusable(why: impl Into<String>) -> AcmeError {
@@ -76,7 +77,8 @@ pub(super) async fn preferred(
 /// The ACME library has no call for this: it takes what is at `url` for an
 /// order, which a chain is not, and says so. The client has heard the chain.
 async fn alternate(account: &Account, client: &Client, url: String) -> Result<String, AcmeError> {
-    let said = account.order(url).await.err();
+    let fetched = with_fresh_nonces(async || account.order(url.clone()).await.map(drop)).await;
+    let said = fetched.err();
     let heard = client.heard();
     match (&heard.chain, said) {
         (Some(chain), _) => Ok(chain.clone()),

@@ -12,6 +12,7 @@ mod chain;
 mod client;
 mod error;
 mod key;
+mod nonce;
 mod order;
 mod pending;
 mod renewal_info;

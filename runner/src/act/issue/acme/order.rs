@@ -14,6 +14,7 @@ use super::chain;
 use super::client::{Client, TransportError};
 use super::error::{AcmeError, AcmeErrorClass as Class};
 use super::key;
+use super::nonce::with_fresh_nonces;
 use super::pending::{Pending, Place};
 use crate::act::issue::Request;
 use crate::act::step::{About, NamedStep};
@@ -21,8 +22,6 @@ use crate::clock::now;
 use crate::config::Settings;
 use crate::model::Leaf;
 
-/// How often in a row a nonce may be refused. The library asks three times each.
-const NONCES: usize = 4;
 /// The pause before the second look, which doubles from look to look: an authority
 /// that is quick has validated by then, or signed.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -111,19 +110,18 @@ impl Session<'_> {
         if pending != self.pending(&pending.order, &key) {
             return self.begin_anew("it was for something else");
         }
-        let mut order = match self
-            .fresh(async || self.account.order(pending.order.clone()).await)
-            .await
-        {
-            Ok(order) => order,
-            Err(error) => {
-                let error = self.failed("go on with an earlier order", &error);
-                return match error.class() {
-                    Class::Refused | Class::Account => self.begin_anew(&error.to_string()),
-                    _ => Err(error),
-                };
-            }
-        };
+        let mut order =
+            match with_fresh_nonces(async || self.account.order(pending.order.clone()).await).await
+            {
+                Ok(order) => order,
+                Err(error) => {
+                    let error = self.failed("go on with an earlier order", &error);
+                    return match error.class() {
+                        Class::Refused | Class::Account => self.begin_anew(&error.to_string()),
+                        _ => Err(error),
+                    };
+                }
+            };
         match order.state().status {
             OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => {}
             OrderStatus::Pending | OrderStatus::Invalid => {
@@ -174,7 +172,7 @@ impl Session<'_> {
         identifiers: &[Identifier],
         replaces: Option<&CertificateIdentifier<'static>>,
     ) -> Result<Order, Error> {
-        self.fresh(async || {
+        with_fresh_nonces(async || {
             let mut order = NewOrder::new(identifiers);
             if let Some(profile) = self.request.profile {
                 order = order.profile(profile);
@@ -247,7 +245,7 @@ impl Session<'_> {
     async fn step(&self, order: &mut Order, request: &[u8]) -> Result<Step, AcmeError> {
         if order.state().status == OrderStatus::Ready {
             self.request.fence.pass().await;
-            let sent = self.fresh(async || order.finalize_csr(request).await).await;
+            let sent = with_fresh_nonces(async || order.finalize_csr(request).await).await;
             self.passed(NamedStep::OrderFinalized).await;
             sent.map_err(|error| self.failed("send the certificate request", &error))?;
         }
@@ -259,13 +257,13 @@ impl Session<'_> {
     }
 
     async fn look(&self, order: &mut Order) -> Result<(), AcmeError> {
-        let looked = self.fresh(async || order.refresh().await.map(|_| ())).await;
+        let looked = with_fresh_nonces(async || order.refresh().await.map(|_| ())).await;
         looked.map_err(|error| self.failed("look at the order", &error))
     }
 
     async fn download(&self, order: &mut Order) -> Result<String, AcmeError> {
         let doing = "fetch the certificate";
-        let chain = self.fresh(async || order.certificate().await).await;
+        let chain = with_fresh_nonces(async || order.certificate().await).await;
         let chain = chain.map_err(|error| self.failed(doing, &error))?;
         let chain = chain.ok_or_else(|| {
             AcmeError::new(
@@ -324,15 +322,6 @@ impl Session<'_> {
     pub(super) fn failed(&self, doing: &str, error: &Error) -> AcmeError {
         AcmeError::of(doing, error, &self.client.heard())
     }
-
-    /// Repeats what was refused for its nonce: then the authority has done
-    /// nothing, and each attempt has a fresh one.
-    pub(super) async fn fresh<T>(
-        &self,
-        attempt: impl AsyncFnMut() -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        with_fresh_nonces(attempt).await
-    }
 }
 
 /// Where an order stands whose names are proved.
@@ -341,23 +330,6 @@ enum Step {
     /// For ever.
     Invalid(AcmeError),
     Chain(String),
-}
-
-async fn with_fresh_nonces<T>(
-    mut attempt: impl AsyncFnMut() -> Result<T, Error>,
-) -> Result<T, Error> {
-    for _ in 1..NONCES {
-        match attempt().await {
-            Err(Error::Api(problem)) if is_bad_nonce(&problem) => {}
-            other => return other,
-        }
-    }
-    attempt().await
-}
-
-fn is_bad_nonce(problem: &instant_acme::Problem) -> bool {
-    let kind = problem.r#type.as_deref().unwrap_or_default();
-    kind.ends_with(":badNonce")
 }
 
 /// Whether an order was refused for what it says to replace: replaced already,

@@ -1,0 +1,90 @@
+//! What is played, and in which lab next.
+
+use rollover_lab::scenario::{Labs, Parameters, Scenario};
+
+/// A scenario to be played, or its control.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn {
+    pub(crate) name: String,
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) control: bool,
+    pub(crate) parameters: Parameters,
+}
+
+impl Turn {
+    pub(crate) fn new(scenario: &'static Scenario, control: bool) -> Self {
+        let suffix = if control { "/control" } else { "" };
+        Self {
+            name: format!("{}{suffix}", scenario.name),
+            scenario,
+            control,
+            parameters: (scenario.parameters)(),
+        }
+    }
+
+    fn takes_the_lab_of(&self, other: &Self) -> bool {
+        self.parameters.shape() == other.parameters.shape()
+    }
+}
+
+/// What is still to be played, what is being played, and the labs for it.
+pub(crate) struct Bill {
+    /// Those first whose kind of lab the fewest take: it is not to be waited for at
+    /// the end, when the others have nothing left to do.
+    waiting: Vec<Turn>,
+    playing: Vec<Turn>,
+    free: Vec<Labs>,
+}
+
+impl Bill {
+    pub(crate) fn new(turns: impl IntoIterator<Item = Turn>, labs: usize) -> Self {
+        let mut waiting: Vec<Turn> = turns.into_iter().collect();
+        let all = waiting.clone();
+        waiting.sort_by_key(|turn| all.iter().filter(|it| it.takes_the_lab_of(turn)).count());
+        Self {
+            waiting,
+            playing: Vec::new(),
+            free: std::iter::repeat_with(Labs::default).take(labs).collect(),
+        }
+    }
+
+    /// A free lab, if this is what is to be played in it next.
+    pub(crate) fn lab_for(&mut self, turn: &Turn) -> Option<Labs> {
+        let is_this = |next: usize| self.waiting[next].name == turn.name;
+        let place = (0..self.free.len()).find(|&lab| self.next_in(lab).is_some_and(is_this))?;
+        self.waiting.retain(|it| it.name != turn.name);
+        self.playing.push(turn.clone());
+        Some(self.free.swap_remove(place))
+    }
+
+    /// What is played next in a free lab: best what needs nothing changed in it, else
+    /// what no other lab that is up would be better for.
+    fn next_in(&self, lab: usize) -> Option<usize> {
+        let labs = &self.free[lab];
+        let first = |suits: &dyn Fn(&Turn) -> bool| self.waiting.iter().position(suits);
+        let same_shape = |turn: &Turn| labs.shape() == Some(&turn.parameters.shape());
+        let same = |turn: &Turn| same_shape(turn) && labs.engine() == Some(turn.parameters.engine);
+        let has_another = |turn: &Turn| {
+            let elsewhere = self.free.iter().filter_map(Labs::shape);
+            self.playing.iter().any(|it| it.takes_the_lab_of(turn))
+                || elsewhere
+                    .into_iter()
+                    .any(|up| *up == turn.parameters.shape())
+        };
+        first(&same)
+            .or_else(|| first(&same_shape))
+            .or_else(|| first(&|turn| !has_another(turn)))
+            .or_else(|| first(&|_| true))
+    }
+
+    /// A lab is free again.
+    pub(crate) fn give_back(&mut self, turn: &Turn, labs: Labs) {
+        self.playing.retain(|it| it.name != turn.name);
+        self.free.push(labs);
+    }
+
+    /// The labs in which nothing is played, to be taken down.
+    pub(crate) fn labs(&mut self) -> Vec<Labs> {
+        std::mem::take(&mut self.free)
+    }
+}
