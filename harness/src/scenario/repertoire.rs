@@ -39,37 +39,37 @@ pub struct Control {
     pub found_by: Kind,
 }
 
-/// The scenarios that every run of the tests plays. After the first deploy come those
-/// that take long: where labs stand side by side, none is then waited for at the end.
+/// The scenarios that every run of the tests plays, those first that leave the
+/// least behind.
 pub const ALL: &[Scenario] = &[
     first_deploy::SCENARIO,
     nothing_due::SCENARIO,
-    renewal_secret::SCENARIO,
-    held_back::SCENARIO,
     renewal_signal::SCENARIO,
-    renewal_restart::SCENARIO,
-    changed_stack::SCENARIO,
-    disturbed::WILL_NOT_RELOAD,
-    servers::SCENARIO,
     forced_rollout::SCENARIO,
-    check_bad::SCENARIO,
-    check_clean::SCENARIO,
-    check_held_back::SCENARIO,
-    bad_labels::SCENARIO,
-    state::SCENARIO,
-    schedule::SCENARIO,
     acme_down::SCENARIO,
+    acme_limited::SCENARIO,
     crash::at::<9>(),  // certbot_started
     crash::at::<11>(), // issued
     leftovers::SCENARIO,
+    schedule::SCENARIO,
     drift::SCENARIO,
     window::SCENARIO,
     bad_files::SCENARIO,
-    runners::KILLED,
-    acme_limited::SCENARIO,
+    bad_labels::SCENARIO,
+    check_clean::SCENARIO,
+    check_bad::SCENARIO,
+    check_held_back::SCENARIO,
+    renewal_restart::SCENARIO,
+    renewal_secret::SCENARIO,
+    changed_stack::SCENARIO,
+    servers::SCENARIO,
+    disturbed::WILL_NOT_RELOAD,
+    held_back::SCENARIO,
     volume_lagging::SCENARIO,
     volume_gluster::SCENARIO,
     taken_over::SCENARIO,
+    runners::KILLED,
+    state::SCENARIO,
 ];
 
 /// The scenarios that are played where there is time: by name, or by `--full`.

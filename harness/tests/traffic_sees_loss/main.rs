@@ -425,14 +425,14 @@ async fn a_close_that_was_announced_is_no_loss() {
     assert!((server.acts() - 8..=server.acts()).contains(&reconnects));
 }
 
-/// A connection is closed 850 ms after each answer and used every second: seen in
-/// time on loopback, but not from 150 ms away, where the next request is sent
+/// A connection is closed 600 ms after each answer and used every second: seen in
+/// time on loopback, but not from 300 ms away, where the next request is sent
 /// before the news of the close has come.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delay_brings_out_the_race_that_loopback_hides() {
-    let act = Act::CloseIdleAfter(Duration::from_millis(850));
+    let act = Act::CloseIdleAfter(Duration::from_millis(600));
     let near = Lane::keep_alive("near", 1, 1);
-    let far = near.clone().delay(Duration::from_millis(150));
+    let far = near.clone().delay(Duration::from_millis(300));
     let race = |lane| async move {
         let server = Server::unarmed(act, 1).await;
         drive(&server, plan(&server, lane), 4).await
