@@ -22,6 +22,8 @@ pub enum Kind {
     Stale,
     /// A replica served a certificate that is expired, or nobody's, or another's.
     Foreign,
+    /// A reader saw a half, or a chain and a key that are no pair.
+    Torn,
     /// A certificate was ordered that nobody needed.
     OrderedTwice,
     /// Something was touched that should have been left alone.
@@ -51,6 +53,7 @@ impl fmt::Display for Kind {
             Self::Unattributed => "unattributed",
             Self::Stale => "stale",
             Self::Foreign => "foreign",
+            Self::Torn => "torn",
             Self::OrderedTwice => "ordered twice",
             Self::Touched => "touched",
             Self::Overlap => "overlap",

@@ -29,6 +29,7 @@ mod leftovers;
 mod nothing_due;
 mod parameters;
 mod play;
+mod readers;
 mod renewal_restart;
 mod renewal_secret;
 mod renewal_signal;

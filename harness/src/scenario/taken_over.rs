@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::readers::read_meanwhile;
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::site::{Engine, Site, SiteError, SiteOptions};
 use crate::volume::Volume;
@@ -11,7 +12,8 @@ use crate::volume::Volume;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "taken-over",
     about: "A site whose certificate certbot has obtained is deployed with the engine acme: every \
-            replica serves what that renews, twice in a row, from the same paths.",
+            replica serves what that renews, twice in a row, from the same paths. Whoever reads \
+            combined.pem meanwhile, on another node, finds the old pair or the new one.",
     control: Control {
         wrong: "the site stays with certbot",
         found_by: Kind::LeftBehind,
@@ -36,9 +38,13 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     if !stage.is_control() {
         site = stage.site_with(with(Engine::Acme)?).await?;
     }
-    for which in ["first", "second"] {
-        let _step = stage.step(format!("the {which} renewal"));
+    {
+        let _step = stage.step("the first renewal");
         renewed(stage, &site).await?;
+    }
+    {
+        let _step = stage.step("the second renewal, with readers in a loop");
+        read_meanwhile(stage, &site, renewed(stage, &site)).await?;
     }
     let files = stage.lab().volume().certificates();
     let live = Path::new("live").join(&site.options().domain);
