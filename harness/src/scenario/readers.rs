@@ -14,6 +14,8 @@ use crate::lab::Node;
 use crate::site::{Site, SiteError};
 use crate::volume::MOUNT_POINT;
 
+/// In seconds: nobody reads longer, should the word to stop not arrive.
+const LONGEST: &str = "300";
 /// Ends the readers of a node.
 const STOP: &str = "/run/readers-stop";
 /// What a read of a directory is called in what [`READ`] prints.
@@ -46,13 +48,8 @@ pub(super) async fn read_meanwhile<T>(
         .join(&site.options().domain);
     let live = live.display().to_string();
     let nodes: Vec<&Node> = stage.lab().nodes().iter().skip(1).collect();
-    let readers = join_all(nodes.iter().map(|node| {
-        let command = ["sh", "-c", READ, "sh", &live, STOP].map(str::to_owned);
-        async move {
-            let command: Vec<&str> = command.iter().map(String::as_str).collect();
-            node.exec(&command).await
-        }
-    }));
+    let command = ["timeout", LONGEST, "sh", "-c", READ, "sh", &live, STOP];
+    let readers = join_all(nodes.iter().map(|node| node.exec(&command)));
     let ended = async {
         let changed = change.await;
         for node in &nodes {

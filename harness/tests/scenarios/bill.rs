@@ -65,11 +65,9 @@ impl Bill {
         let same_shape = |turn: &Turn| labs.shape() == Some(&turn.parameters.shape());
         let same = |turn: &Turn| same_shape(turn) && labs.engine() == Some(turn.parameters.engine);
         let has_another = |turn: &Turn| {
-            let elsewhere = self.free.iter().filter_map(Labs::shape);
+            let mut elsewhere = self.free.iter().filter_map(Labs::shape);
             self.playing.iter().any(|it| it.takes_the_lab_of(turn))
-                || elsewhere
-                    .into_iter()
-                    .any(|up| *up == turn.parameters.shape())
+                || elsewhere.any(|up| *up == turn.parameters.shape())
         };
         first(&same)
             .or_else(|| first(&same_shape))
