@@ -1,5 +1,6 @@
 //! Readers of the published pair in a tight loop.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -18,8 +19,8 @@ use crate::volume::MOUNT_POINT;
 const LONGEST: &str = "300";
 /// Ends the readers of a node.
 const STOP: &str = "/run/readers-stop";
-/// What a read of a directory is called in what [`READ`] prints.
-const DIRECTORY: &str = "the directory";
+/// What cat(1) and cd(1) say of what is not there.
+const ABSENT: [&str; 3] = ["No such file or directory", "Stale file handle", "can't cd to"];
 /// Reads `combined.pem` by its path, and chain and key from the directory that was
 /// opened once, until it is told to stop. What each read gave ends with a line.
 const READ: &str = r#"
@@ -33,11 +34,10 @@ const READ: &str = r#"
 "#;
 
 /// Has every node but the first, on which the runner publishes, read the pair over and
-/// over while `change` is made. Nothing may be missing or half; `combined.pem` must be a
-/// pair, be it the old or the new. So must the two files of a directory that is opened
-/// once where it is exchanged as a whole. GlusterFS cannot exchange the directory that
-/// the placeholder and certbot have made, and so two files may meet there that are no
-/// pair: how often is counted.
+/// over while `change` is made. What is read must be a pair, be it the old or the new:
+/// of `combined.pem`, and of the two files of a directory that is opened once. GlusterFS
+/// can say once, in the moment of a rename, that a file is not there or stale; the next
+/// read must find it, and how often that was is counted.
 pub(super) async fn read_meanwhile<T>(
     stage: &Stage<'_>,
     site: &Site<'_>,
@@ -61,7 +61,11 @@ pub(super) async fn read_meanwhile<T>(
     let (read, changed) = tokio::join!(readers, ended);
     for (node, read) in nodes.iter().zip(read) {
         let read = read?;
-        let Seen { pairs, mixed, torn } = count(&read.stdout);
+        let Seen {
+            pairs,
+            missed,
+            torn,
+        } = count(&read.stdout);
         if let Some(first) = torn.first() {
             let (name, times) = (node.name(), torn.len());
             stage.found(
@@ -71,8 +75,8 @@ pub(super) async fn read_meanwhile<T>(
         }
         let figure = format!("times that {} read a pair meanwhile", node.name());
         stage.figure(figure, pairs as f64, "reads");
-        let figure = format!("times that {} met the files of two pairs", node.name());
-        stage.figure(figure, mixed as f64, "reads");
+        let figure = format!("times that {} found no file, and then did", node.name());
+        stage.figure(figure, missed as f64, "reads");
         stage.check(pairs > 0, Kind::Lab, || {
             format!("expected {} to read, found that it did not", node.name())
         });
@@ -84,20 +88,26 @@ pub(super) async fn read_meanwhile<T>(
 #[derive(Default)]
 struct Seen {
     pairs: usize,
-    /// Two files of the directory, each whole, that are no pair.
-    mixed: usize,
+    /// Files that were not there once, and at the next read were.
+    missed: usize,
     /// What else was no pair.
     torn: Vec<String>,
 }
 
 fn count(read: &str) -> Seen {
     let (mut seen, mut rest) = (Seen::default(), read);
+    let mut absent = BTreeSet::new();
     while let Some((content, after)) = rest.split_once("== ") {
         let (what, after) = after.split_once('\n').unwrap_or((after, ""));
         match is_pair(content) {
-            Ok(true) => seen.pairs += 1,
-            Ok(false) if what == DIRECTORY => seen.mixed += 1,
+            Ok(true) => {
+                seen.pairs += 1;
+                absent.remove(what);
+            }
             Ok(false) => seen.torn.push(format!("{what}: two of two pairs")),
+            Err(why) if ABSENT.iter().any(|absent| why.contains(absent)) && absent.insert(what) => {
+                seen.missed += 1;
+            }
             Err(why) => seen.torn.push(format!("{what}: {why}")),
         }
         rest = after;
@@ -140,16 +150,23 @@ mod tests {
     fn pairs_are_counted_and_what_is_none_is_told() {
         let ((chain, key), (_, other)) = (made(), made());
         let half = &key[..key.len() / 2];
+        let absent = "cat: combined.pem: No such file or directory";
         let read = format!(
             "{chain}{key}== combined.pem\n\
              {chain}{other}== combined.pem\n\
              {chain}{other}== the directory\n\
              {chain}{half}== combined.pem\n\
-             cat: combined.pem: No such file or directory\n== combined.pem\n"
+             {absent}\n== combined.pem\n\
+             {chain}{key}== the directory\n\
+             {absent}\n== combined.pem\n"
         );
-        let Seen { pairs, mixed, torn } = count(&read);
-        assert_eq!((pairs, mixed, torn.len()), (1, 1, 3), "{torn:?}");
-        assert!(torn[0].starts_with("combined.pem"), "{torn:?}");
-        assert!(torn[2].contains("No such file"), "{torn:?}");
+        let Seen {
+            pairs,
+            missed,
+            torn,
+        } = count(&read);
+        assert_eq!((pairs, missed, torn.len()), (2, 1, 4), "{torn:?}");
+        assert!(torn[1].starts_with("the directory: two"), "{torn:?}");
+        assert!(torn[3].contains("No such file"), "{torn:?}");
     }
 }

@@ -6,6 +6,10 @@
 //! `renewal/`, four links): certbot takes it over as a renewal, switches the
 //! links to version 2, and the path is never missing. Read from certbot's
 //! `_internal/storage.py` (`RenewableCert`, `_consistent`).
+//!
+//! The directory of links stands beside `live/NAME`, which is itself a link to it:
+//! certbot looks at no more than the four in it, and a link is what one rename can
+//! lead elsewhere on every file system, GlusterFS among them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -73,6 +77,21 @@ pub(crate) fn key_of(kind: KeyKind) -> KeyAlgorithm {
     }
 }
 
+/// What the directory of links is called that a placeholder's `live/NAME` leads to,
+/// and certbot's after it.
+pub(crate) fn links_of(name: &CertificateName) -> String {
+    format!(".{name}.lineage")
+}
+
+/// Whether the certificate in this file is a placeholder.
+pub(crate) fn is_placeholder(file: &Path) -> bool {
+    fs::read(file)
+        .ok()
+        .and_then(|pem| CertificateDer::from_pem_slice(&pem).ok())
+        .and_then(|der| leaf_of(&[der]).ok())
+        .is_some_and(|leaf| leaf.placeholder)
+}
+
 /// Writes a placeholder for `domains` under `root`, all but `live/NAME`.
 ///
 /// What an earlier crash left of a placeholder is replaced; what is left of a
@@ -95,8 +114,8 @@ pub(crate) fn prepare<'a>(
 }
 
 impl Prepared<'_> {
-    /// Publishes it, all of it or nothing: `live/NAME` appears by one rename,
-    /// after everything that it leads to.
+    /// Publishes it, all of it or nothing: `live/NAME` appears at once, after
+    /// everything that it leads to.
     pub(crate) fn publish(self) -> Result<(), PlaceholderError> {
         self.0.link_live()
     }
@@ -150,17 +169,28 @@ impl Lineage<'_> {
         self.root.join("live").join(self.name.as_str())
     }
 
+    /// The directory of links that `live/NAME` leads to.
+    fn links(&self) -> PathBuf {
+        self.root.join("live").join(links_of(self.name))
+    }
+
     /// Removes what a crash in the middle of an earlier call left.
     fn clear_leftovers(&self) -> Result<(), PlaceholderError> {
+        self.clear_archive()?;
+        // Nothing that they lead to is there any more.
+        let links = self.links();
+        if !links.exists() {
+            return Ok(());
+        }
+        fs::remove_dir_all(&links).map_err(self.failed(&links))
+    }
+
+    fn clear_archive(&self) -> Result<(), PlaceholderError> {
         let archive = self.archive();
         if !archive.exists() {
             return Ok(());
         }
-        let is_ours = fs::read(archive.join("cert1.pem"))
-            .ok()
-            .and_then(|pem| CertificateDer::from_pem_slice(&pem).ok())
-            .and_then(|der| leaf_of(&[der]).ok())
-            .is_some_and(|leaf| leaf.placeholder);
+        let is_ours = is_placeholder(&archive.join("cert1.pem"));
         let only_version_one = !archive.join("cert2.pem").exists();
         // The engine acme keeps each version in a directory of its own.
         let no_directories = directories_in(&archive).map_err(self.failed(&archive))? == 0;
@@ -205,8 +235,9 @@ impl Lineage<'_> {
             let leads_to = format!("../../archive/{}/{kind}1.pem", self.name);
             symlink(leads_to, &link).map_err(self.failed(&link))?;
         }
-        let live = self.live();
-        fs::rename(&staging, &live).map_err(self.failed(&live))?;
+        let (links, live) = (self.links(), self.live());
+        fs::rename(&staging, &links).map_err(self.failed(&links))?;
+        symlink(links_of(self.name), &live).map_err(self.failed(&live))?;
         let parent = self.root.join("live");
         File::open(&parent)
             .and_then(|directory| directory.sync_all())
@@ -325,7 +356,12 @@ mod tests {
     fn what_a_crash_left_is_replaced() {
         let (root, name, domains, now) = setting();
         publish(root.path(), &name, &domains, now).unwrap();
-        fs::remove_dir_all(root.path().join("live/example.org")).unwrap();
+        // It had not come to the last step …
+        fs::remove_file(root.path().join("live/example.org")).unwrap();
+        publish(root.path(), &name, &domains, now).unwrap();
+        // … or to the one before.
+        fs::remove_file(root.path().join("live/example.org")).unwrap();
+        fs::remove_dir_all(root.path().join("live/.example.org.lineage")).unwrap();
         publish(root.path(), &name, &domains, now).unwrap();
         assert!(published(root.path(), &name).leaf().is_some());
     }
@@ -334,7 +370,7 @@ mod tests {
     fn versions_beside_a_placeholder_are_not_touched() {
         let (root, name, domains, now) = setting();
         publish(root.path(), &name, &domains, now).unwrap();
-        fs::remove_dir_all(root.path().join("live/example.org")).unwrap();
+        fs::remove_file(root.path().join("live/example.org")).unwrap();
         let version = root.path().join("archive/example.org/2");
         fs::create_dir(&version).unwrap();
         publish(root.path(), &name, &domains, now).unwrap_err();

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::{At, PublishError};
+use crate::act::issue::links_of;
 use crate::model::CertificateName;
 
 /// The files of a version.
@@ -61,6 +62,12 @@ impl Layout<'_> {
     /// A link in the making, to be renamed to `live/NAME`.
     pub(super) fn next_live(&self) -> PathBuf {
         self.live_parent().join(format!(".{}.next", self.name))
+    }
+
+    /// The directory of links that a placeholder's `live/NAME` leads to, and
+    /// certbot's after it.
+    pub(super) fn lineage(&self) -> PathBuf {
+        self.live_parent().join(links_of(self.name))
     }
 
     /// Where a directory goes in whose place version `number` came. Beside

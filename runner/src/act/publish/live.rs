@@ -12,7 +12,7 @@ use tracing::info;
 use super::error::{At, PublishError};
 use super::layout::{FILES, Layout};
 use crate::act::durable::{make_directory, sync_directory};
-use crate::observe::files;
+use crate::act::issue::is_placeholder;
 
 /// Lets two paths change places at once.
 pub(super) type Exchange = fn(&Path, &Path) -> io::Result<()>;
@@ -46,7 +46,14 @@ pub(super) fn lead_to(
     match look_at(&live)? {
         Some(found) if found.is_dir() => replace_directory(layout, number, exchange)?,
         Some(found) if !found.is_symlink() => return Err(PublishError::InTheWay { path: live }),
-        _ => replace_link(&layout.next_live(), &to_version(layout, number), &live)?,
+        _ => {
+            replace_link(&layout.next_live(), &to_version(layout, number), &live)?;
+            // A placeholder's files stay until the next publication: they may have
+            // been opened.
+            if !is_placeholder(&layout.lineage().join("fullchain.pem")) {
+                retire_lineage(layout, number)?;
+            }
+        }
     }
     sync_directory(&parent).at("sync", &parent)
 }
@@ -76,22 +83,18 @@ fn remember_previous(layout: &Layout<'_>, number: u64) -> Result<(), PublishErro
     replace_link(&next, Path::new(&number.to_string()), &link)
 }
 
-/// Puts a link in the place of a directory, as certbot and the placeholder have
-/// it: by one exchange, or file by file where the file system cannot.
+/// Puts a link in the place of a directory, as certbot has it: by one exchange, or
+/// file by file where the file system cannot.
 fn replace_directory(
     layout: &Layout<'_>,
     number: u64,
     exchange: Exchange,
 ) -> Result<(), PublishError> {
     let (live, next) = (layout.live(), layout.next_live());
-    let was_placeholder = files::published(layout.root, layout.name)
-        .leaf()
-        .is_some_and(|leaf| leaf.placeholder);
     symlink(to_version(layout, number), &next).at("make the link", &next)?;
     match exchange(&next, &live) {
         // What was the link is now the directory.
-        Ok(()) if was_placeholder => fs::remove_dir_all(&next).at("remove", &next),
-        Ok(()) => set_aside(layout, number),
+        Ok(()) => set_aside(layout, &next, number),
         Err(error) if is_unsupported(&error) => {
             fs::remove_file(&next).at("remove", &next)?;
             replace_files(layout, number)
@@ -100,9 +103,23 @@ fn replace_directory(
     }
 }
 
-fn set_aside(layout: &Layout<'_>, number: u64) -> Result<(), PublishError> {
-    let (next, aside) = (layout.next_live(), layout.set_aside(number));
-    fs::rename(&next, &aside).at("set aside", &next)?;
+/// Puts away the directory of links that `live/NAME` led to before it led to version
+/// `number`: a placeholder's is removed, certbot's is kept.
+fn retire_lineage(layout: &Layout<'_>, number: u64) -> Result<(), PublishError> {
+    let lineage = layout.lineage();
+    if look_at(&lineage)?.is_none() {
+        return Ok(());
+    }
+    if is_placeholder(&lineage.join("fullchain.pem")) {
+        return remove(&lineage);
+    }
+    set_aside(layout, &lineage, number)
+}
+
+/// Keeps `directory`, in whose place version `number` came.
+fn set_aside(layout: &Layout<'_>, directory: &Path, number: u64) -> Result<(), PublishError> {
+    let aside = layout.set_aside(number);
+    fs::rename(directory, &aside).at("set aside", directory)?;
     info!(certificate = %layout.name, "what stood under live/ is now {}", aside.display());
     Ok(())
 }
@@ -137,13 +154,14 @@ pub(super) fn clear_leftovers(layout: &Layout<'_>) -> Result<(), PublishError> {
             }
         }
     }
-    let next = layout.next_live();
-    match (look_at(&next)?, layout.live_version()) {
-        (None, _) => Ok(()),
+    let (next, live) = (layout.next_live(), layout.live_version());
+    match (look_at(&next)?, live) {
+        (None, _) => {}
         // It died between the exchange and the next step.
-        (Some(found), Some(number)) if found.is_dir() => set_aside(layout, number),
-        (Some(_), _) => remove(&next),
+        (Some(found), Some(number)) if found.is_dir() => set_aside(layout, &next, number)?,
+        (Some(_), _) => remove(&next)?,
     }
+    live.map_or(Ok(()), |number| retire_lineage(layout, number))
 }
 
 fn remove(path: &Path) -> Result<(), PublishError> {

@@ -47,6 +47,19 @@ impl Root {
         (root, made)
     }
 
+    /// The same where certbot has taken over a placeholder: `live/NAME` is a link.
+    fn with_certbot_s_after_a_placeholder(number: u64) -> (Self, (String, String)) {
+        let (root, made) = Self::with_certbot_s(number);
+        let (live, lineage) = (root.path(&format!("live/{NAME}")), root.lineage());
+        fs::rename(&live, &lineage).unwrap();
+        symlink(lineage.file_name().unwrap(), &live).unwrap();
+        (root, made)
+    }
+
+    fn lineage(&self) -> PathBuf {
+        self.path(&format!("live/.{NAME}.lineage"))
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.directory.path().join(path)
     }
@@ -260,8 +273,10 @@ fn two_opens_by_path_can_stand_on_either_side() {
 }
 
 /// A lineage of certbot's, taken over while it is read.
-fn taken_over(publisher_of: for<'a> fn(&'a Root) -> Publisher<'a>) -> Root {
-    let (root, made) = Root::with_certbot_s(7);
+fn taken_over(
+    (root, made): (Root, (String, String)),
+    publisher_of: for<'a> fn(&'a Root) -> Publisher<'a>,
+) -> Root {
     let reads = while_reading(
         || {
             // Chain first, as servers and agents do.
@@ -292,16 +307,28 @@ fn taken_over(publisher_of: for<'a> fn(&'a Root) -> Publisher<'a>) -> Root {
 
 #[test]
 fn certbot_s_lineage_is_taken_over_by_an_exchange() {
-    let root = taken_over(Root::publisher);
+    let root = taken_over(Root::with_certbot_s(7), Root::publisher);
     assert!(root.path(&format!("live/{NAME}")).is_symlink());
     // What certbot needs to go on from is beside it.
     let aside = root.path(&format!("live/.{NAME}.before-8/fullchain.pem"));
     assert!(fs::read(aside).is_ok());
 }
 
+/// Where the file system exchanges nothing, the link that the placeholder has made is
+/// what one rename moves.
+#[test]
+fn certbot_s_lineage_after_a_placeholder_is_taken_over_by_a_rename() {
+    let made = Root::with_certbot_s_after_a_placeholder(7);
+    let root = taken_over(made, Root::without_exchange);
+    assert!(root.path(&format!("live/{NAME}")).is_symlink());
+    let aside = root.path(&format!("live/.{NAME}.before-8/fullchain.pem"));
+    assert!(fs::read(aside).is_ok());
+    assert!(!root.lineage().exists());
+}
+
 #[test]
 fn certbot_s_lineage_is_taken_over_file_by_file() {
-    let root = taken_over(Root::without_exchange);
+    let root = taken_over(Root::with_certbot_s(7), Root::without_exchange);
     assert!(!root.path(&format!("live/{NAME}")).is_symlink());
     let before = root.served();
     let next = publish(&root.without_exchange());
@@ -352,11 +379,41 @@ fn a_placeholder_is_replaced_and_never_gone_back_to() {
     let key = rcgen::KeyPair::generate().unwrap();
     let prepared = prepare_placeholder(root.directory.path(), &root.name, &domains, &key, now);
     prepared.unwrap().publish().unwrap();
-    let version = publish(&root.publisher());
+    let opened = File::open(root.live("")).unwrap();
+    // Nothing has to be exchanged.
+    let version = publish(&root.without_exchange());
     assert_eq!(root.served(), version.leaf);
     assert_eq!(root.publisher().previous().unwrap(), None);
+    // Who had opened it still has a pair …
+    let (chain, key) = (
+        read_at(&opened, "fullchain.pem"),
+        read_at(&opened, "privkey.pem"),
+    );
+    assert!(is_pair(&chain, &key));
+    // … and the next publication leaves nothing of it.
+    assert!(root.lineage().exists());
+    publish(&root.without_exchange());
     let names: Vec<_> = fs::read_dir(root.path("live")).unwrap().collect();
     assert_eq!(names.len(), 1);
+}
+
+/// The link was moved, and certbot's directory not yet put aside.
+#[test]
+fn a_crash_after_the_rename_keeps_certbot_s_directory() {
+    let (root, _) = Root::with_certbot_s_after_a_placeholder(1);
+    let layout = root.publisher().layout;
+    let (chain, key) = pair(&[NAME]);
+    let content = Content {
+        chain: &chain,
+        key: &key,
+    };
+    let number = version::write(&layout, &content).unwrap();
+    fs::remove_file(layout.live()).unwrap();
+    symlink(format!("../archive/{NAME}/{number}"), layout.live()).unwrap();
+    let next = publish(&root.publisher());
+    assert_eq!(root.served(), next.leaf);
+    assert!(layout.set_aside(number).join("fullchain.pem").exists());
+    assert!(root.leftovers().is_empty(), "{:?}", root.leftovers());
 }
 
 #[test]
