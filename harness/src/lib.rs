@@ -14,6 +14,7 @@
 //! - [`gate`] checks a change of a stack.
 
 pub mod acme;
+mod causes;
 mod clock;
 pub mod event;
 pub mod fault;
@@ -25,3 +26,5 @@ pub mod scenario;
 pub mod site;
 pub mod traffic;
 pub mod volume;
+
+pub use causes::with_causes;

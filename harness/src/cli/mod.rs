@@ -19,6 +19,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rollover_lab::with_causes;
 
 /// A real multi-node Docker Swarm in containers: renews a certificate in it
 /// under traffic, and says what was lost and why.
@@ -105,20 +106,6 @@ fn log_to_stderr(verbose: bool) {
         .with_ansi(std::io::stderr().is_terminal() && !no_colour)
         .with_target(false)
         .init();
-}
-
-/// An error with its causes, as one text, each said once.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What time it is.

@@ -31,7 +31,7 @@ use super::{
 
 /// A node's volume holds some gigabyte at most; this is for a busy disk.
 const GONE_DEADLINE: Duration = Duration::from_secs(60);
-/// The same for what is left when no container is.
+/// The same for what is left after the last container.
 const BARE_DEADLINE: Duration = Duration::from_secs(5);
 
 const THAW_DEADLINE: Duration = Duration::from_secs(5);
@@ -122,25 +122,26 @@ pub(super) async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, Lab
 /// It looks again until nothing is left: a container that somebody else is just
 /// removing (another lab that reaps, a watchdog) still holds its network. But an
 /// engine can keep a network for good for a container that it has lost, until it is
-/// started again: that is no reason to wait for long.
+/// started again: that is no reason to wait for long, and none at all where there was
+/// no container to begin with.
 pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), LabError> {
     let what = format!("the lab {} gone", owner.run);
-    let bare_since = Cell::new(None);
+    let had_containers = Cell::new(None);
     wait::until(what, GONE_DEADLINE, async || {
         let found = Found::with_label(engine, &owner.filter()).await?;
-        let (nothing_left, bare) = (found.is_empty(), found.containers.is_empty());
+        let (nothing_left, containers) = (found.is_empty(), !found.containers.is_empty());
+        if containers {
+            had_containers.set(Some(Instant::now()));
+        }
         match found.remove(engine).await {
             Ok(()) if nothing_left => Ok(Ok(())),
             Ok(()) => Err(StillThere::Objects),
-            Err(error) if bare => {
-                let since = bare_since.get().unwrap_or_else(Instant::now);
-                bare_since.set(Some(since));
-                if since.elapsed() > BARE_DEADLINE {
-                    return Ok(Err(error));
+            Err(error) => match had_containers.get() {
+                Some(last) if containers || last.elapsed() <= BARE_DEADLINE => {
+                    Err(StillThere::Refused(error))
                 }
-                Err(StillThere::Refused(error))
-            }
-            Err(error) => Err(StillThere::Refused(error)),
+                Some(_) | None => Ok(Err(error)),
+            },
         }
     })
     .await??;

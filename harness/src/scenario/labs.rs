@@ -24,6 +24,8 @@ pub struct Shape {
 #[derive(Debug, Default)]
 pub struct Labs {
     current: Option<Up>,
+    /// Why one that was up before is not gone.
+    left: Option<LabError>,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,8 @@ impl Labs {
     /// A lab for these parameters: the one that is up, or another in its place.
     ///
     /// # Errors
-    /// When it does not come up, or cannot be emptied.
+    /// When it does not come up, or cannot be emptied. That the one before could not
+    /// be taken down is told [in the end](Self::end): it is nothing to this one.
     pub async fn lab(&mut self, parameters: &Parameters) -> Result<&Lab, SiteError> {
         let shape = parameters.shape();
         let up = match self.current.take() {
@@ -53,7 +56,8 @@ impl Labs {
             }
             other => {
                 if let Some(other) = other {
-                    other.lab.stop().await?;
+                    let stopped = other.lab.stop().await;
+                    self.left = self.left.take().or(stopped.err());
                 }
                 Up {
                     lab: brought_up(&shape).await?,
@@ -85,12 +89,13 @@ impl Labs {
     /// Takes the lab down that is up.
     ///
     /// # Errors
-    /// When something of it could not be removed.
+    /// When something of it, or of one before it, could not be removed.
     pub async fn end(&mut self) -> Result<(), LabError> {
-        match self.take() {
+        let stopped = match self.take() {
             Some(lab) => lab.stop().await,
             None => Ok(()),
-        }
+        };
+        self.left.take().map_or(stopped, Err)
     }
 }
 

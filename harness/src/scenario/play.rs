@@ -5,6 +5,7 @@ use crate::clock;
 use crate::lab::Lab;
 use crate::report::{Moment, Run, Verdict};
 use crate::site::SiteError;
+use crate::with_causes;
 
 /// Plays a scenario, or its control, in a lab of the shape that its parameters
 /// take.
@@ -84,19 +85,6 @@ fn kind_of(error: &SiteError) -> Kind {
         SiteError::Runner { .. } => Kind::Runner,
         _ => Kind::Lab,
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What happened to the containers of services meanwhile.

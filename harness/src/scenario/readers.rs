@@ -20,7 +20,11 @@ const LONGEST: &str = "300";
 /// Ends the readers of a node.
 const STOP: &str = "/run/readers-stop";
 /// What cat(1) and cd(1) say of what is not there.
-const ABSENT: [&str; 3] = ["No such file or directory", "Stale file handle", "can't cd to"];
+const ABSENT: [&str; 3] = [
+    "No such file or directory",
+    "Stale file handle",
+    "can't cd to",
+];
 /// Reads `combined.pem` by its path, and chain and key from the directory that was
 /// opened once, until it is told to stop. What each read gave ends with a line.
 const READ: &str = r#"

@@ -112,6 +112,18 @@ impl<'a> Walk<'a> {
         answer
     }
 
+    /// An order that is looked at, and of which no name is valid already.
+    pub(crate) async fn new_order(&mut self, step: &str, actor: &Actor, payload: &Value) -> Answer {
+        let url = self.url("newOrder");
+        loop {
+            let answer = self.quietly(actor, &url, payload).await;
+            if !self.end_reused(actor, &answer.json()).await {
+                self.see(step, &answer);
+                return answer;
+            }
+        }
+    }
+
     /// A look, as POST-as-GET.
     pub(crate) async fn look(&mut self, step: &str, actor: &Actor, url: &str) -> Answer {
         self.post(step, actor, url, &Value::Null).await

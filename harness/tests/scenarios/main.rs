@@ -26,6 +26,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rollover_lab::lab::Lab;
 use rollover_lab::report::{self, Run};
 use rollover_lab::scenario::{ALL, Labs, Scenario, all, play};
+use rollover_lab::with_causes;
 use tokio::runtime::Runtime;
 
 /// How much is played: see [`Much`].
@@ -141,7 +142,8 @@ impl Theatre {
     fn play(&self, turn: &Turn) -> Result<(), Failed> {
         let mut taken = self.take(turn);
         self.runtime.block_on(async {
-            let lab = taken.labs.lab(&turn.parameters).await?;
+            let lab = taken.labs.lab(&turn.parameters).await;
+            let lab = lab.map_err(|error| with_causes(&error))?;
             let run = play(turn.scenario, turn.control, &turn.parameters, lab).await;
             let (said, good) = (run.to_string(), run.is_as_it_must_be());
             lock(&self.played).push(run);
@@ -183,7 +185,7 @@ impl Theatre {
         }
         for mut labs in lock(&self.bill).labs() {
             if let Err(error) = self.runtime.block_on(labs.end()) {
-                eprintln!("the lab was not taken down: {error}");
+                eprintln!("the lab was not taken down: {}", with_causes(&error));
             }
         }
     }

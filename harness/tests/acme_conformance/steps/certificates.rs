@@ -73,7 +73,7 @@ async fn replaced(walk: &mut Walk<'_>, actor: &Actor, stranger: &Actor, id: &str
         &order("two.test", id),
     )
     .await;
-    walk.post("replaces", actor, &url, &order("one.test", id))
+    walk.new_order("replaces", actor, &order("one.test", id))
         .await;
     // That order is not finalized, so that the certificate still can be replaced.
     walk.certificate(actor, &["one.test", "two.test"], &Key::new(), Some(id))
