@@ -41,7 +41,8 @@ const READ: &str = r#"
 /// over while `change` is made. What is read must be a pair, be it the old or the new:
 /// of `combined.pem`, and of the two files of a directory that is opened once. GlusterFS
 /// can say once, in the moment of a rename, that a file is not there or stale; the next
-/// read must find it, and how often that was is counted.
+/// read must find it, and how often that was is counted. What was never there may come
+/// late: certbot makes no `combined.pem`.
 pub(super) async fn read_meanwhile<T>(
     stage: &Stage<'_>,
     site: &Site<'_>,
@@ -100,19 +101,26 @@ struct Seen {
 
 fn count(read: &str) -> Seen {
     let (mut seen, mut rest) = (Seen::default(), read);
-    let mut absent = BTreeSet::new();
+    let (mut known, mut absent) = (BTreeSet::new(), BTreeSet::new());
     while let Some((content, after)) = rest.split_once("== ") {
         let (what, after) = after.split_once('\n').unwrap_or((after, ""));
         match is_pair(content) {
             Ok(true) => {
                 seen.pairs += 1;
+                known.insert(what);
                 absent.remove(what);
             }
             Ok(false) => seen.torn.push(format!("{what}: two of two pairs")),
-            Err(why) if ABSENT.iter().any(|absent| why.contains(absent)) && absent.insert(what) => {
-                seen.missed += 1;
+            Err(why) => {
+                let is_absent = ABSENT.iter().any(|absent| why.contains(absent));
+                if is_absent && !known.contains(what) {
+                    // Not yet.
+                } else if is_absent && absent.insert(what) {
+                    seen.missed += 1;
+                } else {
+                    seen.torn.push(format!("{what}: {why}"));
+                }
             }
-            Err(why) => seen.torn.push(format!("{what}: {why}")),
         }
         rest = after;
     }
@@ -156,7 +164,9 @@ mod tests {
         let half = &key[..key.len() / 2];
         let absent = "cat: combined.pem: No such file or directory";
         let read = format!(
-            "{chain}{key}== combined.pem\n\
+            "{absent}\n== combined.pem\n\
+             {absent}\n== combined.pem\n\
+             {chain}{key}== combined.pem\n\
              {chain}{other}== combined.pem\n\
              {chain}{other}== the directory\n\
              {chain}{half}== combined.pem\n\
