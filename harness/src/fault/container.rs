@@ -54,10 +54,23 @@ impl Place {
                 let stop = StopContainerOptionsBuilder::new().t(GRACE_SECONDS).build();
                 self.docker.stop_container(&self.id, Some(stop)).await
             }
-            How::Paused => self.docker.pause_container(&self.id).await,
+            How::Paused => self.pause().await?,
         };
         taken.doing(|| format!("have the container {} {how}", self.id))?;
         self.wait_away(how).await
+    }
+
+    /// Freezes it. A control group in which processes come and go can escape the
+    /// engine, which then says so and is asked again.
+    async fn pause(&self) -> Result<Result<(), bollard::errors::Error>, LabError> {
+        let what = format!("the container {} paused", self.id);
+        Ok(wait::until(what, DEADLINE, async || {
+            match self.docker.pause_container(&self.id).await {
+                Err(error) if error.to_string().contains("unable to freeze") => Err(error),
+                other => Ok(other),
+            }
+        })
+        .await?)
     }
 
     async fn wait_away(&self, how: How) -> Result<(), LabError> {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
+use rollover_lab::lab::wait::until;
 use rollover_lab::lab::{Lab, Node};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -16,6 +17,8 @@ pub(crate) type Look<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + 'a>
 
 /// Longer than an answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// From a runner's start until it says something.
+const FIRST_LINE: Duration = Duration::from_secs(20);
 
 /// Every node's web server answers.
 pub(crate) fn all_answer(lab: &Lab) -> Look<'_> {
@@ -159,9 +162,17 @@ pub(crate) async fn acme_status(lab: &Lab) -> Result<String, String> {
 }
 
 /// What the runner that runs now has logged.
+/// The runner's log, once there is something in it.
 pub(crate) async fn runner_log(lab: &Lab) -> Result<String, String> {
     let task = runner(lab).await?;
-    task.log().await.map_err(|error| error.to_string())
+    let log = until("the runner's first line", FIRST_LINE, async || {
+        match task.log().await {
+            Ok(log) if log.is_empty() => Err("it has said nothing".to_owned()),
+            Ok(log) => Ok(log),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    log.await.map_err(|error| error.to_string())
 }
 
 /// The runner can tell what it would do.

@@ -17,7 +17,11 @@ services:
     image: registry:5000/web:latest
     ports: [{target: 80, published: 8080, mode: host}]
     stop_grace_period: 5s
-    deploy: {mode: global, restart_policy: {condition: any, delay: 1s}}
+    deploy:
+      mode: global
+      restart_policy: {condition: any, delay: 1s}
+      # Of an update only the end is looked at.
+      update_config: {parallelism: 0, monitor: 1s}
   rollover:
     image: registry:5000/runner:latest
     environment: {ROLLOVER_HOLD_AT: ''}
