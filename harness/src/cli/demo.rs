@@ -91,10 +91,15 @@ impl Demo {
                 Site::deploy(lab, options),
             )
             .await?;
+        // With what is behind the load balancer: pages are asked for next.
+        let serving = async {
+            site.settle().await?;
+            site.serving().await
+        };
         progress
             .step(
                 "a first certificate is obtained, and every replica serves it",
-                site.serving(),
+                serving,
             )
             .await?;
         let load = Load {

@@ -127,7 +127,11 @@ impl Up {
         let what = format!("docker stack deploy -c {} patch", stack.display());
         let site = progress.step(&what, Site::deploy(lab, options)).await?;
         let what = "a first certificate is obtained, and every replica serves it";
-        progress.step(what, site.serving()).await?;
+        let serving = async {
+            site.settle().await?;
+            site.serving().await
+        };
+        progress.step(what, serving).await?;
         let root = lab.directory().join("root.pem");
         std::fs::write(&root, lab.acme().roots().await?)?;
         Ok(Access::to(lab).with_site(&domain, root.display().to_string()))
