@@ -91,15 +91,10 @@ impl Demo {
                 Site::deploy(lab, options),
             )
             .await?;
-        // With what is behind the load balancer: pages are asked for next.
-        let serving = async {
-            site.settle().await?;
-            site.serving().await
-        };
         progress
             .step(
                 "a first certificate is obtained, and every replica serves it",
-                serving,
+                site.ready(),
             )
             .await?;
         let load = Load {

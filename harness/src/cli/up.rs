@@ -127,11 +127,7 @@ impl Up {
         let what = format!("docker stack deploy -c {} patch", stack.display());
         let site = progress.step(&what, Site::deploy(lab, options)).await?;
         let what = "a first certificate is obtained, and every replica serves it";
-        let serving = async {
-            site.settle().await?;
-            site.serving().await
-        };
-        progress.step(what, serving).await?;
+        progress.step(what, site.ready()).await?;
         let root = lab.directory().join("root.pem");
         std::fs::write(&root, lab.acme().roots().await?)?;
         Ok(Access::to(lab).with_site(&domain, root.display().to_string()))

@@ -50,14 +50,13 @@ pub async fn run(lab: &Lab, old: &Path, new: &Path) -> Result<GateVerdict, GateE
     };
     let load = Load::default();
     let site = Site::deploy(lab, of(old)).await?;
-    settled(&site).await?;
-    let before = site.serving().await?;
+    let before = site.ready().await?;
     tracing::info!("the old stack serves");
 
     let begun = crate::clock::now();
     let traffic = TrafficRun::start(&site, load).await?;
     let changed = Site::deploy(lab, of(new)).await?;
-    settled(&changed).await?;
+    changed.ready().await?;
     let change = traffic.stop().await?;
     let change_losses = attribute(&change, &moments(&changed, begun));
     tracing::info!(lost = change.lost(), "the new stack serves");
@@ -75,13 +74,6 @@ pub async fn run(lab: &Lab, old: &Path, new: &Path) -> Result<GateVerdict, GateE
         renewal_losses: attribute(&renewal, &moments(&changed, begun)),
         renewal,
     })
-}
-
-/// Waits until the stack has settled and every replica serves a certificate.
-async fn settled(site: &Site<'_>) -> Result<(), SiteError> {
-    site.settle().await?;
-    site.serving().await?;
-    Ok(())
 }
 
 impl fmt::Display for GateVerdict {

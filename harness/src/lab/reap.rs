@@ -126,21 +126,21 @@ pub(super) async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, Lab
 /// no container to begin with.
 pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), LabError> {
     let what = format!("the lab {} gone", owner.run);
-    let had_containers = Cell::new(None);
+    let last_container = Cell::new(None);
     wait::until(what, GONE_DEADLINE, async || {
         let found = Found::with_label(engine, &owner.filter()).await?;
         let (nothing_left, containers) = (found.is_empty(), !found.containers.is_empty());
         if containers {
-            had_containers.set(Some(Instant::now()));
+            last_container.set(Some(Instant::now()));
         }
         match found.remove(engine).await {
             Ok(()) if nothing_left => Ok(Ok(())),
             Ok(()) => Err(StillThere::Objects),
-            Err(error) => match had_containers.get() {
+            Err(error) => match last_container.get() {
                 Some(last) if containers || last.elapsed() <= BARE_DEADLINE => {
                     Err(StillThere::Refused(error))
                 }
-                Some(_) | None => Ok(Err(error)),
+                _ => Ok(Err(error)),
             },
         }
     })

@@ -111,20 +111,18 @@ fn count(read: &str) -> Seen {
                 absent.remove(what);
             }
             Ok(false) => seen.torn.push(format!("{what}: two of two pairs")),
-            Err(why) => {
-                let is_absent = ABSENT.iter().any(|absent| why.contains(absent));
-                if is_absent && !known.contains(what) {
-                    // Not yet.
-                } else if is_absent && absent.insert(what) {
-                    seen.missed += 1;
-                } else {
-                    seen.torn.push(format!("{what}: {why}"));
-                }
-            }
+            // Not yet.
+            Err(why) if is_absent(&why) && !known.contains(what) => {}
+            Err(why) if is_absent(&why) && absent.insert(what) => seen.missed += 1,
+            Err(why) => seen.torn.push(format!("{what}: {why}")),
         }
         rest = after;
     }
     seen
+}
+
+fn is_absent(why: &str) -> bool {
+    ABSENT.iter().any(|said| why.contains(said))
 }
 
 /// Whether chain and key, which are both there, belong together.

@@ -110,8 +110,7 @@ impl<'lab> Stage<'lab> {
     pub async fn site_with(&self, options: SiteOptions) -> Result<Site<'lab>, SiteError> {
         let _step = self.step("the stack is deployed and serves");
         let site = self.deploy(options).await?;
-        site.settle().await?;
-        site.serving().await?;
+        site.ready().await?;
         Ok(site)
     }
 

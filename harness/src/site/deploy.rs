@@ -493,6 +493,16 @@ impl<'lab> Site<'lab> {
         Err(SiteError::Change(ended.join("; ")))
     }
 
+    /// Waits until the stack can be asked for pages: it has [settled](Self::settle),
+    /// with what is behind the load balancer, and is [serving](Self::serving).
+    ///
+    /// # Errors
+    /// What did not come to pass.
+    pub async fn ready(&self) -> Result<Vec<Serves>, SiteError> {
+        self.settle().await?;
+        self.serving().await
+    }
+
     /// Waits until every replica serves a certificate of the lab's ACME server
     /// for the site's name, and the runner runs.
     ///

@@ -161,8 +161,7 @@ pub(crate) async fn acme_status(lab: &Lab) -> Result<String, String> {
     Err(output.stderr)
 }
 
-/// What the runner that runs now has logged.
-/// The runner's log, once there is something in it.
+/// What the runner that runs now has logged, once that is something.
 pub(crate) async fn runner_log(lab: &Lab) -> Result<String, String> {
     let task = runner(lab).await?;
     let log = until("the runner's first line", FIRST_LINE, async || {

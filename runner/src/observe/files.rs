@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::Archived;
-use crate::model::{CertificateName, Named, Pair, PairError, Published};
+use crate::model::{CertificateName, Named, Pair, PairError, Published, leaf_of};
 
 /// How many certificates are read in one go, elsewhere than where everything else
 /// waits: with thousands of them, or a volume that is slow, the lease would lapse
@@ -18,6 +18,15 @@ const IN_ONE_GO: usize = 128;
 /// How many goes there are at a time. What a volume over the network takes is the
 /// way there and back.
 const AT_ONCE: usize = 4;
+
+/// Whether the certificate in this file is a placeholder.
+pub(crate) fn is_placeholder(file: &Path) -> bool {
+    std::fs::read(file)
+        .ok()
+        .and_then(|pem| CertificateDer::from_pem_slice(&pem).ok())
+        .and_then(|der| leaf_of(&[der]).ok())
+        .is_some_and(|leaf| leaf.placeholder)
+}
 
 /// Reads `live/NAME` below `root` for each of the names, as [`published`] does.
 pub(crate) async fn all_published(

@@ -28,7 +28,7 @@ async fn in_lab(lab: &Lab, progress: &Progress, times: u32) -> Result<Vec<Figure
     let site = progress.step(what, deployed).await?;
     let served = begun.elapsed().as_secs_f64();
     // What is behind the load balancer may take longer, and is asked for pages next.
-    site.settle().await?;
+    site.ready().await?;
     let renewal = Renewal {
         load: Load::default(),
         times,

@@ -23,8 +23,7 @@ pub(crate) use acme::Acme;
 pub(crate) use challenge::{CHALLENGE_PORT, listening};
 pub(crate) use key::generate as generate_key;
 pub(crate) use placeholder::{
-    PlaceholderError, is_placeholder, key_of as placeholder_key, links_of,
-    prepare as prepare_placeholder,
+    PlaceholderError, key_of as placeholder_key, prepare as prepare_placeholder,
 };
 
 /// A certificate to obtain.

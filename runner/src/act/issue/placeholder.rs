@@ -21,11 +21,9 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use time::OffsetDateTime;
 
 use super::key::KeyError;
-use crate::model::{
-    CertificateName, DomainName, KeyAlgorithm, KeyKind, PLACEHOLDER_ORGANISATION, leaf_of,
-};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use crate::act::publish::links_of;
+use crate::model::{CertificateName, DomainName, KeyAlgorithm, KeyKind, PLACEHOLDER_ORGANISATION};
+use crate::observe::files::is_placeholder;
 
 /// Long enough for a person to notice on a Monday that an order failed on
 /// Friday; short enough never to be taken for the real thing.
@@ -75,21 +73,6 @@ pub(crate) fn key_of(kind: KeyKind) -> KeyAlgorithm {
         KeyKind::Rsa => KeyAlgorithm::Rsa2048,
         KeyKind::Ecdsa | KeyKind::Other => KeyAlgorithm::Ecdsa,
     }
-}
-
-/// What the directory of links is called that a placeholder's `live/NAME` leads to,
-/// and certbot's after it.
-pub(crate) fn links_of(name: &CertificateName) -> String {
-    format!(".{name}.lineage")
-}
-
-/// Whether the certificate in this file is a placeholder.
-pub(crate) fn is_placeholder(file: &Path) -> bool {
-    fs::read(file)
-        .ok()
-        .and_then(|pem| CertificateDer::from_pem_slice(&pem).ok())
-        .and_then(|der| leaf_of(&[der]).ok())
-        .is_some_and(|leaf| leaf.placeholder)
 }
 
 /// Writes a placeholder for `domains` under `root`, all but `live/NAME`.

@@ -6,7 +6,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::{At, PublishError};
-use crate::act::issue::links_of;
 use crate::model::CertificateName;
 
 /// The files of a version.
@@ -21,6 +20,12 @@ pub(super) const FILES: [&str; 5] = [
 const FLAT: [&str; 4] = ["privkey", "fullchain", "chain", "cert"];
 /// How what is not finished begins: certbot and the world look past it.
 const UNFINISHED: &str = ".unfinished-";
+
+/// What the directory of links is called that a placeholder's `live/NAME` leads to,
+/// and certbot's after it.
+pub(crate) fn links_of(name: &CertificateName) -> String {
+    format!(".{name}.lineage")
+}
 
 /// The paths of one certificate below the certificate root.
 #[derive(Clone, Copy, Debug)]

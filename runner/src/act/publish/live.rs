@@ -12,7 +12,7 @@ use tracing::info;
 use super::error::{At, PublishError};
 use super::layout::{FILES, Layout};
 use crate::act::durable::{make_directory, sync_directory};
-use crate::act::issue::is_placeholder;
+use crate::observe::files::is_placeholder;
 
 /// Lets two paths change places at once.
 pub(super) type Exchange = fn(&Path, &Path) -> io::Result<()>;

@@ -29,6 +29,7 @@ use crate::model::{CertificateName, Leaf};
 
 pub(crate) use error::PublishError;
 use layout::Layout;
+pub(crate) use layout::links_of;
 use live::Exchange;
 
 /// Publishes the versions of one certificate.
