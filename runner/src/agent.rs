@@ -3,40 +3,33 @@
 //! the canary if it is another one, signal it or run its command.
 
 mod exec;
+mod files;
 pub(crate) mod look;
 
 use std::collections::HashMap;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::ContainerSummaryStateEnum;
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder,
-    KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-};
+use bollard::query_parameters::{KillContainerOptionsBuilder, ListContainersOptionsBuilder};
+use futures_util::FutureExt;
 use futures_util::future::join_all;
-use futures_util::{FutureExt, TryStreamExt};
 use tokio::time::Instant;
 
 use self::exec::{Ended, exec};
+use self::files::pair_in;
 use crate::act::rollout::{Order, OrderedCertificate};
 use crate::act::wait::{Seen, TimedOut, until};
 use crate::docker::{describe, is_not_found};
-use crate::model::{Named, Pair, Serving, Tell};
+use crate::model::{Serving, Tell};
 use crate::observe::probe::{Question, probe};
 
 /// The label by which Docker names the task of a container.
 const TASK: &str = "com.docker.swarm.task.id";
 const INTERVAL: Duration = Duration::from_millis(200);
-/// Links are followed this far, as a kernel would; certbot's need one.
-const MAX_LINKS: usize = 8;
 /// What is told so shortly before the end has not refused anything yet.
 const TO_LOAD: Duration = Duration::from_secs(5);
-/// No chain and no key is larger; a file that is, is not what is looked for.
-const MAX_FILE: u64 = 1 << 20;
 
 /// Why a container was not signalled.
 #[derive(Debug, thiserror::Error)]
@@ -239,90 +232,6 @@ async fn sees(
     ))
 }
 
-/// The pair that the container sees: `chain`, and its key beside it.
-async fn pair_in(docker: &Docker, container: &str, chain: &Path) -> Result<Pair, String> {
-    let key = chain.with_file_name("privkey.pem");
-    let (chain_file, key_file) = (chain.display().to_string(), key.display().to_string());
-    let chain_content = read(docker, container, chain).await?;
-    let key_content = read(docker, container, &key).await?;
-    Pair::check(
-        &Named {
-            file: &chain_file,
-            content: &chain_content,
-        },
-        &Named {
-            file: &key_file,
-            content: &key_content,
-        },
-    )
-    .map_err(|error| error.to_string())
-}
-
-/// A file as the container sees it, through its mounts; links are followed
-/// inside the container. Works for images without a shell.
-async fn read(docker: &Docker, container: &str, path: &Path) -> Result<Vec<u8>, String> {
-    let file = resolve(docker, container, path).await?;
-    let options = DownloadFromContainerOptionsBuilder::default()
-        .path(&file.to_string_lossy())
-        .build();
-    let archive: Vec<u8> = docker
-        .download_from_container(container, Some(options))
-        .map_ok(|bytes| bytes.to_vec())
-        .try_concat()
-        .await
-        .map_err(|error| format!("{}: {}", path.display(), describe(&error)))?;
-    let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut archive = tar::Archive::new(archive.as_slice());
-    let mut entries = archive.entries().map_err(unreadable)?;
-    let entry = entries
-        .next()
-        .ok_or_else(|| format!("{}: the engine sent nothing", path.display()))?
-        .map_err(unreadable)?;
-    let mut content = Vec::new();
-    entry
-        .take(MAX_FILE)
-        .read_to_end(&mut content)
-        .map_err(unreadable)?;
-    Ok(content)
-}
-
-async fn resolve(docker: &Docker, container: &str, path: &Path) -> Result<PathBuf, String> {
-    let mut file = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        let options = ContainerArchiveInfoOptionsBuilder::default()
-            .path(&file.to_string_lossy())
-            .build();
-        let info = docker
-            .get_container_archive_info(container, Some(options))
-            .await
-            .map_err(|error| format!("{}: {}", file.display(), describe(&error)))?;
-        if info.link_target.is_empty() {
-            return Ok(file);
-        }
-        file = match file.parent() {
-            Some(parent) => normal(&parent.join(&info.link_target)),
-            None => PathBuf::from(&info.link_target),
-        };
-    }
-    Err(format!("{}: more than {MAX_LINKS} links", path.display()))
-}
-
-/// `path` without `.` and `..`, which the engine would take literally.
-fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                normal.pop();
-            }
-            Component::CurDir => {}
-            other => normal.push(other),
-        }
-    }
-    normal
-}
-
 /// Runs a command in a container to a good end; how else it ended, in words.
 async fn succeeds(
     docker: &Docker,
@@ -344,18 +253,4 @@ async fn succeeds(
     let said: Vec<&str> = said.split_whitespace().collect();
     let (command, said) = (words.join(" "), said.join(" "));
     Err(format!("`{command}` failed with exit code {code}: {said}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_are_followed_as_the_kernel_would() {
-        let link = Path::new("/etc/letsencrypt/live/example.org/../../archive/a/./cert1.pem");
-        assert_eq!(
-            normal(link),
-            Path::new("/etc/letsencrypt/archive/a/cert1.pem")
-        );
-    }
 }

@@ -123,6 +123,20 @@ impl<'lab> Service<'lab> {
         Ok(self.inspect().await?.is_some())
     }
 
+    /// Waits until the swarm has it.
+    ///
+    /// # Errors
+    /// When it has not before `deadline`.
+    pub async fn made(&self, deadline: Duration) -> Result<(), LabError> {
+        let what = format!("the swarm have {}", self.name);
+        let made = wait::until(what, deadline, async || match self.exists().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it is not there".to_owned()),
+            Err(error) => Err(error.to_string()),
+        });
+        Ok(made.await?)
+    }
+
     /// What the swarm knows of it (its update's state among it), if it has it.
     ///
     /// # Errors

@@ -214,15 +214,7 @@ async fn disturbed(
         return Ok((Some(site.renew(&[]).await?), broken));
     }
     let in_the_middle = async {
-        let job = stage.lab().service(SIGNAL_JOB);
-        let made = until("the job be made", TO_HEAL, async || {
-            match job.exists().await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err("it is not there".to_owned()),
-                Err(error) => Err(error.to_string()),
-            }
-        });
-        made.await?;
+        stage.lab().service(SIGNAL_JOB).made(TO_HEAL).await?;
         fault.inject(stage.lab()).await
     };
     let (once, broken) = tokio::join!(site.renew(&[]), in_the_middle);

@@ -7,16 +7,16 @@ use crate::lab::{Service, Task};
 
 const TO_START: Duration = Duration::from_secs(120);
 
-/// A server as `docs/servers/` has it, a stack of its own beside a site. Its image
-/// has the stack's name.
+/// A server as `docs/servers/` has it, a stack of its own beside a site.
 #[derive(Debug, Clone, Copy)]
 pub struct Server {
     /// The stack's name, and its file's.
     pub stack: &'static str,
     /// The service's full name.
     pub service: &'static str,
-    /// The variable of the stack file that names its image.
     image: &'static str,
+    /// The variable of the stack file that names its image.
+    variable: &'static str,
 }
 
 impl Server {
@@ -24,13 +24,22 @@ impl Server {
     pub const HAPROXY: Self = Self {
         stack: "haproxy",
         service: "haproxy_proxy",
-        image: "HAPROXY_IMAGE",
+        image: "haproxy",
+        variable: "HAPROXY_IMAGE",
     };
     /// Apache httpd.
     pub const HTTPD: Self = Self {
         stack: "httpd",
         service: "httpd_web",
-        image: "HTTPD_IMAGE",
+        image: "httpd",
+        variable: "HTTPD_IMAGE",
+    };
+    /// nginx, beside the load balancer's.
+    pub const NGINX: Self = Self {
+        stack: "nginx",
+        service: "nginx_web",
+        image: "loadbalancer",
+        variable: "LOADBALANCER_IMAGE",
     };
 
     /// Deploys it beside the site, and waits until it runs.
@@ -41,8 +50,9 @@ impl Server {
         let lab = site.lab();
         let file = format!("docs/servers/{}.yml", self.stack);
         let file = site.options().stack.with_file_name(file);
-        lab.push(self.stack).await?;
-        lab.deploy(&file, self.stack, &[(self.image, &lab.image(self.stack))])
+        lab.push(self.image).await?;
+        let image = lab.image(self.image);
+        lab.deploy(&file, self.stack, &[(self.variable, &image)])
             .await?;
         Ok(lab.service(self.service).converged(TO_START).await?)
     }

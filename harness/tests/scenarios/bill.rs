@@ -2,6 +2,8 @@
 
 use rollover_lab::scenario::{Labs, Parameters, Scenario};
 
+use crate::speed::Speed;
+
 /// A scenario to be played, or its control.
 #[derive(Debug, Clone)]
 pub(crate) struct Turn {
@@ -34,6 +36,7 @@ pub(crate) struct Bill {
     waiting: Vec<Turn>,
     playing: Vec<Turn>,
     free: Vec<Labs>,
+    speed: Speed,
 }
 
 impl Bill {
@@ -45,13 +48,24 @@ impl Bill {
             waiting,
             playing: Vec::new(),
             free: std::iter::repeat_with(Labs::default).take(labs).collect(),
+            speed: Speed::default(),
         }
     }
 
-    /// A free lab, if this is what is to be played in it next.
+    /// A free lab, if this is what is to be played in it next, and the machine carries
+    /// one more just now.
     pub(crate) fn lab_for(&mut self, turn: &Turn) -> Option<Labs> {
+        let is_up = |labs: &Labs| labs.shape().is_some();
+        let all = self.free.len() + self.playing.len();
+        let carried = self.speed.of(all);
+        if self.playing.len() >= carried {
+            return None;
+        }
+        let up = self.free.iter().filter(|labs| is_up(labs)).count() + self.playing.len();
         let is_this = |next: usize| self.waiting[next].name == turn.name;
-        let place = (0..self.free.len()).find(|&lab| self.next_in(lab).is_some_and(is_this))?;
+        let place = (0..self.free.len())
+            .filter(|&lab| up < carried || is_up(&self.free[lab]))
+            .find(|&lab| self.next_in(lab).is_some_and(is_this))?;
         self.waiting.retain(|it| it.name != turn.name);
         self.playing.push(turn.clone());
         Some(self.free.swap_remove(place))

@@ -4,8 +4,9 @@
 //! Scenarios that take the same kind of lab share one, one after the other: each
 //! begins by bringing the stack into the state that it needs, so that any of
 //! them can be played alone (`cargo test --test scenarios NAME`). Labs stand side
-//! by side, as many as `--test-threads` says, for most of a scenario is waiting;
-//! what is played next in one that is free, its [`Bill`] knows.
+//! by side, for most of a scenario is waiting: as many as `--test-threads` says, or
+//! fewer where the machine is slow ([speed]); what is played next in one that is free,
+//! its [`Bill`] knows.
 //! One that is not as it must be leaves what can be known of it under
 //! `target/lab-failures/`.
 
@@ -16,10 +17,12 @@
 )]
 
 mod bill;
+mod speed;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bill::{Bill, Turn};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -34,6 +37,8 @@ const PLAY: &str = "ROLLOVER_LAB_PLAY";
 /// Half of a scenario is waiting; with one more both cores had nothing to spare, and
 /// it was hardly sooner over.
 const LABS_AT_ONCE: usize = 3;
+/// How often it is seen whether the machine carries one more.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much is played.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -168,8 +173,8 @@ impl Theatre {
                     from: self,
                 };
             }
-            let waited = self.changed.wait(bill);
-            bill = waited.unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout(bill, INTERVAL);
+            (bill, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -12,7 +12,8 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, TopOptionsBuilder}
 use futures_util::future::join_all;
 
 use super::exec::exec;
-use super::{AgentError, failed, pair_in};
+use super::files::pair_in;
+use super::{AgentError, failed};
 use crate::act::look::Order;
 use crate::docker::{describe, is_not_found};
 use crate::observe::merged_health_check;

@@ -60,14 +60,10 @@ impl Figure {
     }
 
     /// So many times as much as something else.
-    pub(super) fn times(what: impl Into<String>, ratio: f64, limit: f64) -> Self {
+    pub(super) fn times(what: impl Into<String>, ratio: f64) -> Self {
         Self {
-            what: what.into(),
             unit: "x",
-            values: vec![ratio],
-            limit: Some(limit),
-            judged: Judged::Most,
-            lost: None,
+            ..Self::seconds(what, vec![ratio], None)
         }
     }
 

@@ -7,6 +7,9 @@ use super::{CouldNot, Progress, images};
 use rollover_lab::lab::Lab;
 use rollover_lab::site::{Account, Load, Renewal, Site, SiteOptions, Strategy};
 
+/// So many seconds may three replicas take by signal.
+pub(super) const AT_MOST: f64 = 3.0;
+
 /// Renews so many times by signal and once by restart, in one lab.
 pub(super) async fn measure(progress: &Progress, times: u32) -> Result<Vec<Figure>, CouldNot> {
     let start = Lab::builder().start();
@@ -48,7 +51,11 @@ async fn in_lab(lab: &Lab, progress: &Progress, times: u32) -> Result<Vec<Figure
     let restart = progress.step("a renewal by restart", restart).await?;
     let mut figures = vec![
         Figure::seconds("the stack serves, from an empty swarm", vec![served], None),
-        rollout("new file to all three verified, signal", &signal, Some(3.0)),
+        rollout(
+            "new file to all three verified, signal",
+            &signal,
+            Some(AT_MOST),
+        ),
         rollout("the same, restart (delay 30 s)", &restart, None),
     ];
     figures.extend(images::figures(lab).await?);
