@@ -7,8 +7,9 @@ use std::collections::HashSet;
 use tracing::{error, info, warn};
 
 use crate::docker::Manager;
-use crate::observe::candidates;
+use crate::model::Target;
 use crate::observe::own::Own;
+use crate::observe::{Candidate, candidates};
 use crate::preflight::{Finding, Severity, check};
 
 /// What was found at the last look.
@@ -21,16 +22,24 @@ impl Ahead {
     /// Looks, and logs what has changed since the last look. Where it cannot
     /// look, what was found before stands.
     pub(crate) async fn look(&mut self, manager: &Manager, own: Option<&Own>) {
+        match candidates(manager, own).await {
+            Ok(candidates) => self.now(candidates.iter().flat_map(found).collect()),
+            Err(why) => warn!("no preflight: cannot {why}"),
+        }
+    }
+
+    /// Looks at one service alone, as it is to be rolled out: by another strategy,
+    /// maybe, than its label names.
+    pub(crate) async fn look_at(&mut self, manager: &Manager, own: Option<&Own>, target: &Target) {
         let candidates = match candidates(manager, own).await {
             Ok(candidates) => candidates,
             Err(why) => return warn!("no preflight: cannot {why}"),
         };
-        let found = candidates.iter().flat_map(|candidate| {
-            // A wrong label is a problem of its own, and said as one.
-            let findings = check(&candidate.facts).findings.into_iter();
-            findings.filter(|finding| finding.code != "RO001")
-        });
-        self.now(found.collect());
+        let mut candidates = candidates.into_iter();
+        if let Some(mut candidate) = candidates.find(|it| it.facts.service == target.name) {
+            candidate.rolled_out_by(&target.strategy);
+            self.now(found(&candidate).collect());
+        }
     }
 
     fn now(&mut self, found: Vec<Finding>) {
@@ -61,6 +70,12 @@ impl Ahead {
         let mut findings = self.findings.iter();
         findings.find(|finding| finding.service == service && finding.never_ends())
     }
+}
+
+fn found(candidate: &Candidate) -> impl Iterator<Item = Finding> + use<> {
+    let findings = check(&candidate.facts).findings.into_iter();
+    // A wrong label is a problem of its own, and said as one.
+    findings.filter(|finding| finding.code != "RO001")
 }
 
 #[cfg(test)]

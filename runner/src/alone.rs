@@ -37,6 +37,8 @@ pub struct Obtained {
     pub fingerprint: String,
     /// The names that it is for.
     pub names: Vec<String>,
+    /// Whether the authority would not take its order as one that replaces another.
+    pub replaces_refused: bool,
 }
 
 impl Engine {
@@ -147,9 +149,11 @@ impl Engine {
                 // Nobody else is there.
                 fence: &Fence::default(),
             };
-            let version = self.acme.obtain(&self.settings, &request).await?;
+            let issued = self.acme.obtain(&self.settings, &request).await?;
+            let version = issued.version;
             obtained.push(Obtained {
                 name: name.to_string(),
+                replaces_refused: issued.replaces_refused,
                 version: version.number,
                 fingerprint: version.leaf.fingerprint.to_string(),
                 names: version.leaf.names,

@@ -9,7 +9,9 @@ use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use crate::act::issue::acme::{AcmeError, AcmeErrorClass};
-use crate::act::issue::{self, Acme, CHALLENGE_PORT, IssueError, PlaceholderError, Request};
+use crate::act::issue::{
+    self, Acme, CHALLENGE_PORT, IssueError, Issued, PlaceholderError, Request,
+};
 use crate::act::step::{About, NamedStep};
 use crate::clock::now;
 use crate::config::Settings;
@@ -17,7 +19,7 @@ use crate::daemon::{Teller, Work};
 use crate::decide::renewal::{AriAnswer, AriFailure, Digest, Failure, FailureClass, Order};
 use crate::decide::{Attempted, CertificateStep, Memory, Step, WhyIssue};
 use crate::docker::Manager;
-use crate::model::{CertificateName, Challenge, Fingerprint, KeyKind, Leaf, Published};
+use crate::model::{CertificateName, Challenge, Fingerprint, KeyKind, Leaf};
 use crate::observe::own::Own;
 use crate::observe::{Snapshot, TargetView, files};
 use crate::report::CertificateResult;
@@ -181,7 +183,7 @@ impl Obtaining<'_> {
             self.account_for(memory, step, before, &result);
         })
         .await;
-        let after = result.as_ref().ok().and_then(Published::leaf).cloned();
+        let after = leaf(&result).cloned();
         let result = CertificateResult::issued(&step.name, before, after, result.err());
         match &result.error {
             Some(why) => error!("{why}"),
@@ -200,12 +202,12 @@ impl Obtaining<'_> {
         memory: &mut Memory,
         step: &CertificateStep,
         before: Option<&Leaf>,
-        result: &Result<Published, IssueError>,
+        result: &Result<Issued, IssueError>,
     ) {
         let at = now();
         let failed = result.as_ref().err().map(ToString::to_string);
         memory.record(Attempted::Certificate(step.name.clone()), at, failed);
-        let after = result.as_ref().ok().and_then(Published::leaf);
+        let after = leaf(result);
         if let Some(leaf) = after {
             memory.record_issued(&step.name, leaf, at);
         }
@@ -213,11 +215,16 @@ impl Obtaining<'_> {
             return;
         };
         let replaced = before.filter(|leaf| !leaf.placeholder);
+        let meant = matches!(step.step, Step::Issue(WhyIssue::Due { counts: false, .. }));
+        let refused = matches!(result, Ok(issued) if issued.replaces_refused);
+        if meant && refused {
+            memory.pace_mut().ordered(at);
+        }
         let order = Order {
             authority,
             names: Digest::of_domains(&step.domains),
             replaced: replaced.map(|leaf| leaf.fingerprint),
-            exempt: matches!(step.step, Step::Issue(WhyIssue::Due { counts: false, .. })),
+            exempt: meant && !refused,
         };
         let history = memory.history_mut(&step.name);
         match (after, result) {
@@ -276,6 +283,11 @@ fn by_names(steps: &[CertificateStep]) -> Vec<Vec<&CertificateStep>> {
         }
     }
     groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// What was issued.
+fn leaf(result: &Result<Issued, IssueError>) -> Option<&Leaf> {
+    result.as_ref().ok()?.published.leaf()
 }
 
 /// How long it is from `at` to `until`; nothing if that is past.

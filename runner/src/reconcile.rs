@@ -227,6 +227,9 @@ impl Runner {
         if let Some(other) = others.find(|it| Some(it.name()) == strategy) {
             view.target.strategy = other.clone();
         }
+        let (manager, own) = (&self.manager, self.own.as_ref());
+        self.ahead.look_at(manager, own, &view.target).await;
+        report.preflight = self.ahead.findings().to_vec();
         let unsafe_now = match forced_rollout(&seen, &view, now()) {
             Ok(step) => {
                 report.rollouts = self.roll_out(&[step]).await;

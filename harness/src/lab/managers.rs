@@ -7,8 +7,10 @@ use tokio::time::timeout;
 use super::{LabError, Node};
 
 /// A manager that is frozen or cut off does not answer at all; one that is busy
-/// does within this.
+/// mostly does within this, and else another one is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Where there is no other one.
+const WITH_THE_LAST: Duration = Duration::from_secs(40);
 
 /// The managers of a lab, which know the same of its swarm.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +30,10 @@ impl<'lab> Managers<'lab> {
         Answer: Future<Output = Result<T, LabError>>,
     {
         let mut first = None;
-        for manager in self.0 {
-            let answer = timeout(PATIENCE, question(manager)).await;
+        for (place, manager) in self.0.iter().enumerate() {
+            let is_last = place + 1 == self.0.len();
+            let patience = if is_last { WITH_THE_LAST } else { PATIENCE };
+            let answer = timeout(patience, question(manager)).await;
             match answer {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => {
@@ -38,7 +42,7 @@ impl<'lab> Managers<'lab> {
                 Err(_) => {
                     first.get_or_insert(LabError::Silent {
                         node: manager.name().to_owned(),
-                        waited: PATIENCE,
+                        waited: patience,
                     });
                 }
             }

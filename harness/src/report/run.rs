@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attribution::Moment;
 use crate::event::Notes;
+use crate::scenario::{Overrides, find};
 use crate::traffic::Record;
 
 /// A run of a scenario from its beginning to its verdict.
@@ -122,12 +123,24 @@ impl Run {
         }
     }
 
-    /// The command that plays it once more.
+    /// The command that plays it once more, with what was different from the scenario's
+    /// own parameters.
     #[must_use]
     pub fn again(&self) -> String {
         let flag = if self.control { " --control" } else { "" };
         let seed = self.parameters.get("seed").map_or("", String::as_str);
-        format!("rollover-lab run {}{flag} --seed {seed}", self.scenario)
+        let mut command = format!("rollover-lab run {}{flag} --seed {seed}", self.scenario);
+        let Ok(scenario) = find(&self.scenario) else {
+            return command;
+        };
+        let own = (scenario.parameters)().named();
+        for name in Overrides::NAMES {
+            let value = self.parameters.get(name);
+            if let Some(value) = value.filter(|value| own.get(name) != Some(value)) {
+                command += &format!(" --{name} {value}");
+            }
+        }
+        command
     }
 
     /// From its beginning to its end.
@@ -159,5 +172,37 @@ impl Run {
             outcomes.filter(|outcome| record.is_late(outcome)).count()
         };
         self.traffic.iter().map(late).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_command_that_plays_it_again_has_what_was_wanted_different() {
+        let chaos = find("chaos").unwrap();
+        let longer = Overrides {
+            length: Some(Duration::from_secs(20 * 60)),
+            seed: Some(7),
+            ..Overrides::default()
+        };
+        let run = Run {
+            scenario: chaos.name.to_owned(),
+            about: chaos.about.to_owned(),
+            control: false,
+            parameters: longer.over((chaos.parameters)()).named(),
+            started_at: Timestamp::UNIX_EPOCH,
+            ended_at: Timestamp::UNIX_EPOCH,
+            verdict: Verdict::Passed,
+            traffic: Vec::new(),
+            moments: Vec::new(),
+            notes: Notes::default(),
+            figures: Vec::new(),
+        };
+        let again = "rollover-lab run chaos --seed 7 --minutes 20";
+        assert_eq!(run.again(), again);
     }
 }

@@ -4,7 +4,7 @@ use super::check_clean::label;
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::site::{Site, SiteError, SiteOptions};
 
-/// It is not begun: no replica is touched, and the reason is said.
+/// It is not begun, by a person neither: no replica is touched, and the reason is said.
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "check/held-back",
     about: "A restart that would wait for ever (start-first, ports in mode host) is not begun, \
@@ -26,10 +26,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     if !stage.is_control() {
         order(&site, "start-first").await?;
     }
+    let by_hand = by_hand(stage, &site).await;
     label(&site, "restart").await?;
     let forced = forced(stage, &site).await;
     order(&site, "stop-first").await?;
     label(&site, "signal").await?;
+    by_hand?;
     forced?;
     if stage.is_control() {
         return Ok(());
@@ -39,15 +41,29 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     site.serves(&site.published()?, deadline).await.map(drop)
 }
 
+const EXPECTED: &str = "not begun, because it would never end: RO105";
+
+/// A person wants a restart where the label says signal.
+async fn by_hand(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let before = site.seen().await?;
+    let restart = ["rollout", "patch_loadbalancer", "--strategy", "restart"];
+    let said = site.rollover(&restart).await?;
+    stage.untouched(site, &before).await?;
+    let clear = said.stdout.contains(EXPECTED) && said.code == 1;
+    stage.check(clear, Kind::Unclear, || {
+        format!("expected exit code 1 and {EXPECTED:?}, found {said}")
+    });
+    Ok(())
+}
+
 async fn forced(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let before = site.seen().await?;
     let domain = site.options().domain.clone();
     let once = site.once(&["--force", &domain]).await?;
     stage.untouched(site, &before).await?;
-    let expected = "not begun, because it would never end: RO105";
     let errors = once.errors().join("\n");
-    stage.check(errors.contains(expected), Kind::Unclear, || {
-        format!("expected {expected:?}, found {once}")
+    stage.check(errors.contains(EXPECTED), Kind::Unclear, || {
+        format!("expected {EXPECTED:?}, found {once}")
     });
     Ok(())
 }

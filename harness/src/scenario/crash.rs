@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::nothing_due::SIGNAL_JOB;
 use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::acme::Acme;
+use crate::acme::mock::Call;
 use crate::fault::{Fault, RunnerKilled};
 use crate::lab::wait::until;
 use crate::site::{Due, Serves, Site, SiteError, SiteOptions, Strategy};
@@ -45,7 +47,11 @@ impl Way {
             Self::Secret => Strategy::Secret,
         };
         let own = match self {
-            Self::Acme => Parameters::default(),
+            // It outlives the runner, and tells how often it was asked for an order.
+            Self::Acme => Parameters {
+                acme: Acme::Mock,
+                ..Parameters::default()
+            },
             _ => Parameters::with_certbot(),
         };
         Parameters { strategy, ..own }
@@ -108,6 +114,8 @@ const DEADLINE: Duration = Duration::from_secs(240);
 const CONTROLS: Duration = Duration::from_secs(20);
 
 async fn play(stage: &Stage<'_>, step: &Step) -> Result<(), SiteError> {
+    let ordered = || Some(stage.lab().mock()?.calls_of(Call::NewOrder).len());
+    let orders = ordered();
     let scene = Scene::lead_to(stage, step).await?;
     let killed = RunnerKilled::at(step.name).inject(stage.lab()).await?;
     if !step.told && !step.way.is_first_deploy() {
@@ -124,6 +132,10 @@ async fn play(stage: &Stage<'_>, step: &Step) -> Result<(), SiteError> {
     let (issued, versions) = (scene.site.versions()?, scene.versions);
     stage.check(issued == versions + 1, Kind::OrderedTwice, || {
         format!("expected one more version than {versions}, found {issued}")
+    });
+    let (once, ordered) = (orders.map(|orders| orders + 1), ordered());
+    stage.check(ordered == once, Kind::OrderedTwice, || {
+        format!("expected no order wasted ({once:?} in all), found {ordered:?}")
     });
     Ok(())
 }

@@ -23,6 +23,8 @@ pub(super) const HURRY: [&str; 4] = [
 /// From the end of the fault: a node to come back, its replica to start, a failed
 /// rollout to be tried again.
 const TO_HEAL: Duration = Duration::from_secs(180);
+/// Until the daemon has seen it too.
+const TO_BE_TOLD: Duration = Duration::from_secs(60);
 /// Longer than all of that takes where it can be.
 const CONTROLS: Duration = Duration::from_secs(15);
 
@@ -185,6 +187,9 @@ async fn play(stage: &Stage<'_>, disturbance: &Disturbance) -> Result<(), SiteEr
         said(stage, disturbance, &once);
     }
     told(stage, &site, disturbance, &before).await?;
+    if disturbance.when == When::Before {
+        status_tells(stage, &site).await?;
+    }
     if stage.is_control() {
         let healed = healed(stage, &site, &before).await;
         broken.end().await?;
@@ -192,6 +197,7 @@ async fn play(stage: &Stage<'_>, disturbance: &Disturbance) -> Result<(), SiteEr
     }
     broken.end().await?;
     healed(stage, &site, &before).await?;
+    all_is_well(&site).await?;
     let issued = site.versions()?;
     stage.check(issued == versions + 1, Kind::OrderedTwice, || {
         format!("expected one more version than {versions}, found {issued}")
@@ -248,6 +254,31 @@ async fn told(
         }
         Told::Some => Ok(()),
     }
+}
+
+/// What is broken is to be seen in `rollover status`: a replica is behind, or what none
+/// takes is held back.
+async fn status_tells(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let status = site.status().await?;
+    let mut certificates = status.report.certificates.iter();
+    let tells = !status.all_are("serving") || certificates.any(|it| it.held_back.is_some());
+    stage.check(tells, Kind::Unclear, || {
+        format!("expected a replica that is behind or a version held back, found {status}")
+    });
+    Ok(())
+}
+
+/// Waits until `rollover status` says so.
+async fn all_is_well(site: &Site<'_>) -> Result<(), SiteError> {
+    let what = "`rollover status` tell that all is well";
+    Ok(until(what, TO_BE_TOLD, async || {
+        let status = site.status().await.map_err(|error| error.to_string())?;
+        if status.all_are("serving") && status.rollouts_are("in_step") {
+            return Ok(());
+        }
+        Err(status.to_string())
+    })
+    .await?)
 }
 
 /// Waits until every replica serves what is published, without a person; and not

@@ -33,6 +33,7 @@ mod readers;
 mod renewal_restart;
 mod renewal_secret;
 mod renewal_signal;
+mod renewal_unattended;
 mod repertoire;
 mod runners;
 mod schedule;

@@ -103,7 +103,7 @@ impl Parameters {
             ("acme", self.acme.to_string()),
             ("engine", self.engine.name().to_owned()),
             ("renewals", self.renewals.to_string()),
-            ("length", format!("{} s", self.length.as_secs())),
+            ("minutes", (self.length.as_secs_f64() / 60.0).to_string()),
             ("seed", self.seed.to_string()),
         ];
         named.map(|(name, value)| (name.to_owned(), value)).into()
@@ -134,6 +134,11 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// Those of [`Parameters::named`] that the command line takes, but for the seed.
+    pub(crate) const NAMES: [&str; 8] = [
+        "nodes", "replicas", "rate", "volume", "strategy", "engine", "renewals", "minutes",
+    ];
+
     /// A scenario's own parameters, with what is wanted different.
     #[must_use]
     pub fn over(&self, own: Parameters) -> Parameters {

@@ -6,8 +6,8 @@ use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
     check_bad, check_clean, check_held_back, crash, disturbed, drift, dual_pair, first_deploy,
     forced_rollout, held_back, leftovers, nothing_due, renewal_restart, renewal_secret,
-    renewal_signal, runners, schedule, servers, state, stopped_rollout, taken_over, two_targets,
-    volume_gluster, volume_lagging, window,
+    renewal_signal, renewal_unattended, runners, schedule, servers, state, stopped_rollout,
+    taken_over, two_targets, volume_gluster, volume_lagging, window,
 };
 use crate::site::SiteError;
 
@@ -48,6 +48,7 @@ pub const ALL: &[Scenario] = &[
     forced_rollout::SCENARIO,
     acme_down::SCENARIO,
     acme_limited::SCENARIO,
+    renewal_unattended::SCENARIO,
     crash::at::<9>(),  // certbot_started
     crash::at::<11>(), // issued
     leftovers::SCENARIO,

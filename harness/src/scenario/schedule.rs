@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::lab::wait::until;
-use crate::site::{SiteError, SiteOptions, told};
+use crate::site::{Serves, Site, SiteError, SiteOptions, told};
 
 /// Nobody runs a command: `rollover run` renews when its schedule comes round.
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -40,17 +40,10 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     let _due = site.make_due()?;
     let step = stage.step("the schedule comes round");
     let deadline = stage.patience(DEADLINE, CONTROLS);
-    let after = until("the daemon renew and roll out", deadline, async || {
-        let served = site.served().await?;
-        if served.iter().any(|serves| serves.fingerprint == old) {
-            return Err(format!("still served: {}", told(&served)));
-        }
-        Ok(served)
-    })
-    .await?;
+    let after = no_longer_served(&site, &old, deadline).await?;
     drop(step);
     stage.one_certificate(&after);
-    let tasks = |served: &[crate::site::Serves]| -> Vec<String> {
+    let tasks = |served: &[Serves]| -> Vec<String> {
         served.iter().map(|serves| serves.task.clone()).collect()
     };
     stage.check(tasks(&before) == tasks(&after), Kind::Touched, || {
@@ -61,4 +54,21 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
         )
     });
     Ok(())
+}
+
+/// Waits until the daemon has renewed and rolled out; what is served then.
+pub(super) async fn no_longer_served(
+    site: &Site<'_>,
+    old: &str,
+    deadline: Duration,
+) -> Result<Vec<Serves>, SiteError> {
+    let what = "the daemon renew and roll out";
+    Ok(until(what, deadline, async || {
+        let served = site.served().await?;
+        if served.iter().any(|serves| serves.fingerprint == old) {
+            return Err(format!("still served: {}", told(&served)));
+        }
+        Ok(served)
+    })
+    .await?)
 }

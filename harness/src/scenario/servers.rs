@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             authority's question on and serve a renewed certificate beside the stack: the runner \
             proves it of each replica, of those too that appear meanwhile, and none is replaced.",
     control: Control {
-        wrong: "httpd is sent a signal that it ignores",
+        wrong: "httpd is told by a command that tells it nothing",
         found_by: Kind::Runner,
     },
     parameters: Parameters::default,
@@ -41,7 +41,7 @@ async fn renewed(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
         before.push(server.deploy(site).await?);
     }
     if stage.is_control() {
-        let deaf = ["--label-add", "rollover.signal=CONT"];
+        let deaf = ["--label-add", "rollover.exec=true"];
         lab.service(Server::HTTPD.service).update(&deaf).await?;
     }
     let hurry = ["--signal-timeout", "20s"];

@@ -174,7 +174,7 @@ async fn an_order_that_fails_in_the_end_is_not_gone_on_with() {
 async fn what_may_not_be_replaced_is_ordered_without_saying_so() {
     let mock = Mock::start(Settings::default()).await.unwrap();
     let setting = Setting::of(&mock);
-    setting.obtain().await.unwrap();
+    assert!(!setting.obtain().await.unwrap().replaces_refused);
     // Replaced already, or another account's.
     for (version, refusal) in [
         (2, ProblemType::AlreadyReplaced),
@@ -182,9 +182,12 @@ async fn what_may_not_be_replaced_is_ordered_without_saying_so() {
     ] {
         mock.on(Call::NewOrder).first(1).problem(refusal);
         let before = mock.calls_of(Call::NewOrder).len();
-        assert_eq!(setting.obtain().await.unwrap().version, version);
+        let obtained = setting.obtain().await.unwrap();
+        assert_eq!(obtained.version, version);
+        assert!(obtained.replaces_refused, "so it is counted");
         assert_eq!(mock.calls_of(Call::NewOrder).len() - before, 2);
     }
+    assert!(!setting.obtain().await.unwrap().replaces_refused);
 }
 
 #[tokio::test]

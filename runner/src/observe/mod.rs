@@ -12,7 +12,7 @@ mod snapshot;
 pub(crate) mod swarm;
 pub(crate) mod tasks;
 
-pub(crate) use facts::{candidates, merged_health_check};
+pub(crate) use facts::{Candidate, candidates, merged_health_check};
 #[cfg(test)]
 pub(crate) use snapshot::PublicView;
 pub(crate) use snapshot::{

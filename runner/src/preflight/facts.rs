@@ -32,6 +32,8 @@ pub struct Facts {
     pub stop_grace: Option<Duration>,
     /// The ports that are published in mode `host`.
     pub host_ports: Option<Vec<u16>>,
+    /// Whether the port at which replicas are probed is one of those.
+    pub seen_at_nodes: Option<bool>,
     /// Its placement constraints.
     pub constraints: Option<Vec<String>>,
     /// What its containers are told to start, words in order.

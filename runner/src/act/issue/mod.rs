@@ -84,6 +84,14 @@ pub(crate) enum IssueCause {
     WithoutEffect(String),
 }
 
+/// What an engine has come to.
+pub(crate) struct Issued {
+    pub(crate) published: Published,
+    /// The order was to replace what was published before, and the authority would not
+    /// have that: its limits count it.
+    pub(crate) replaces_refused: bool,
+}
+
 /// Has the engine that is set obtain or renew a certificate; what is published
 /// then.
 ///
@@ -95,9 +103,15 @@ pub(crate) async fn issue(
     own: Option<&Own>,
     acme: &Acme,
     request: &Request<'_>,
-) -> Result<Published, IssueError> {
+) -> Result<Issued, IssueError> {
     match settings.engine {
-        Engine::Certbot => issue_by_certbot(manager, settings, own, request).await,
+        Engine::Certbot => {
+            let published = issue_by_certbot(manager, settings, own, request).await?;
+            Ok(Issued {
+                published,
+                replaces_refused: false,
+            })
+        }
         Engine::Acme => issue_by_acme(settings, acme, request).await,
     }
 }
@@ -106,14 +120,17 @@ async fn issue_by_acme(
     settings: &Settings,
     acme: &Acme,
     request: &Request<'_>,
-) -> Result<Published, IssueError> {
-    let version = acme.obtain(settings, request).await;
-    let version = version.map_err(|cause| IssueError {
+) -> Result<Issued, IssueError> {
+    let issued = acme.obtain(settings, request).await;
+    let issued = issued.map_err(|cause| IssueError {
         name: request.name.clone(),
         step: "obtain by ACME",
         cause: cause.into(),
     })?;
-    Ok(Published::Pair(version.leaf))
+    Ok(Issued {
+        published: Published::Pair(issued.version.leaf),
+        replaces_refused: issued.replaces_refused,
+    })
 }
 
 /// Has certbot obtain or renew a certificate, and reads what it published.

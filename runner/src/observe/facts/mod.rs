@@ -24,6 +24,13 @@ pub(crate) struct Candidate {
     pub(crate) target: Option<Target>,
 }
 
+impl Candidate {
+    /// As if its label named that strategy.
+    pub(crate) fn rolled_out_by(&mut self, strategy: &Strategy) {
+        self.facts.rollout = Some(rollout(strategy));
+    }
+}
+
 /// The services that ask for certificates, by name.
 ///
 /// # Errors
@@ -54,6 +61,7 @@ async fn candidate(docker: &Docker, service: Service, around: &Around) -> Option
     facts.label_errors = errors.iter().map(ToString::to_string).collect();
     if let Some(target) = &target {
         facts.rollout = Some(rollout(&target.strategy));
+        facts.seen_at_nodes = Some(spec::is_host_port(&spec, target.probe.port));
         // Those that are secrets, the runner puts there itself.
         let by_file = !matches!(target.strategy, Strategy::Secret(_));
         let specs = target.certificates.iter().filter(|_| by_file);

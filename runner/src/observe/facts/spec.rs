@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::models::{
-    EndpointPortConfigPublishModeEnum, HealthConfig, ImageConfig, Mount as WireMount, MountType,
-    ServiceSpec, ServiceSpecUpdateConfig, ServiceSpecUpdateConfigFailureActionEnum,
-    ServiceSpecUpdateConfigOrderEnum, TaskSpecContainerSpec,
+    EndpointPortConfig, EndpointPortConfigPublishModeEnum, HealthConfig, ImageConfig,
+    Mount as WireMount, MountType, ServiceSpec, ServiceSpecUpdateConfig,
+    ServiceSpecUpdateConfigFailureActionEnum, ServiceSpecUpdateConfigOrderEnum,
+    TaskSpecContainerSpec,
 };
 
 use crate::preflight::{Facts, Failure, HealthCheck, Kept, Mount, Order, Replicas, Update};
@@ -137,15 +138,21 @@ fn command(container: &TaskSpecContainerSpec, image: Option<&ImageConfig>) -> Op
 }
 
 fn host_ports(spec: &ServiceSpec) -> Vec<u16> {
+    // One that swarm draws is free on every node at any time.
+    let published = in_host_mode(spec).filter_map(|port| u16::try_from(port.published_port?).ok());
+    published.filter(|&port| port != 0).collect()
+}
+
+/// Whether the replicas' own `port` is published in mode `host`.
+pub(super) fn is_host_port(spec: &ServiceSpec, port: u16) -> bool {
+    in_host_mode(spec).any(|published| published.target_port == Some(port.into()))
+}
+
+fn in_host_mode(spec: &ServiceSpec) -> impl Iterator<Item = &EndpointPortConfig> {
     let ports = spec.endpoint_spec.as_ref();
     let ports = ports.and_then(|endpoint| endpoint.ports.as_ref());
-    let ports = ports
-        .into_iter()
-        .flatten()
-        .filter(|port| port.publish_mode == Some(EndpointPortConfigPublishModeEnum::HOST));
-    // One that swarm draws is free on every node at any time.
-    let published = ports.filter_map(|port| u16::try_from(port.published_port?).ok());
-    published.filter(|&port| port != 0).collect()
+    let ports = ports.into_iter().flatten();
+    ports.filter(|port| port.publish_mode == Some(EndpointPortConfigPublishModeEnum::HOST))
 }
 
 fn mounts(container: &TaskSpecContainerSpec) -> Vec<Mount> {

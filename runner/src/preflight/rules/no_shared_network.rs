@@ -2,7 +2,9 @@
 //!
 //! **Why.** The runner asks each replica for its certificate at its own address
 //! on an overlay network of both. Without one it cannot see what is served, and
-//! neither renews nor proves anything. The ingress network is no such network.
+//! neither renews nor proves anything, unless replicas publish that port in mode
+//! `host`: then it asks at their nodes. Nor can a replica pass an authority's
+//! question on to the runner. The ingress network is no such network.
 //!
 //! ```yaml
 //! services:
@@ -12,7 +14,8 @@
 //!
 //! **Do.** Attach the runner's service to a network of the service's.
 //!
-//! **Severity.** An error.
+//! **Severity.** An error. A warning where the replicas are seen at their nodes: what
+//! is proved by dns-01, or by files, needs no more.
 
 use super::super::rule::{Rule, Verdict};
 use super::super::{Facts, Severity};
@@ -32,10 +35,16 @@ fn check(facts: &Facts) -> Verdict {
     if networks.iter().any(|name| runner.networks.contains(name)) {
         return Verdict::fine();
     }
+    let (severity, but) = if facts.seen_at_nodes == Some(true) {
+        let but = "; it is seen at its nodes, but passes no authority's question on";
+        (Severity::Warning, but)
+    } else {
+        (Severity::Error, "")
+    };
     Verdict::found(
-        Severity::Error,
+        severity,
         format!(
-            "it is on {}, and the runner ({}) on {}",
+            "it is on {}, and the runner ({}) on {}{but}",
             told(networks),
             runner.service,
             told(&runner.networks)
@@ -63,5 +72,14 @@ mod tests {
         insta::assert_snapshot!(said(&RULE, &facts), @"error: it is on front, edge, and the runner (rollover) on frontend; attach the runner to a network of the service's");
         let facts = with(|facts| facts.networks = Some(Vec::new()));
         assert!(said(&RULE, &facts).contains("no network"));
+    }
+
+    #[test]
+    fn where_replicas_are_seen_at_their_nodes_it_is_a_warning() {
+        let facts = with(|facts| {
+            facts.networks = Some(vec!["front".to_owned()]);
+            facts.seen_at_nodes = Some(true);
+        });
+        insta::assert_snapshot!(said(&RULE, &facts), @"warning: it is on front, and the runner (rollover) on frontend; it is seen at its nodes, but passes no authority's question on; attach the runner to a network of the service's");
     }
 }

@@ -24,6 +24,7 @@ pub(in crate::preflight) fn sound() -> Facts {
         stop_signal: Some("SIGQUIT".to_owned()),
         stop_grace: Some(Duration::from_secs(25)),
         host_ports: Some(Vec::new()),
+        seen_at_nodes: Some(false),
         constraints: Some(Vec::new()),
         command: Some(vec!["nginx".to_owned()]),
         certificates: vec![CHAIN.into()],

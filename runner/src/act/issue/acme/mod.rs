@@ -74,6 +74,14 @@ impl Listening {
     }
 }
 
+/// What was issued, and is published.
+pub(crate) struct Issued {
+    pub(crate) version: Version,
+    /// The authority would not take the order as one that replaces what was published
+    /// before, so that its limits count it.
+    pub(crate) replaces_refused: bool,
+}
+
 impl Acme {
     /// Obtains the certificate of `request` and publishes it.
     ///
@@ -84,7 +92,7 @@ impl Acme {
         &self,
         settings: &Settings,
         request: &Request<'_>,
-    ) -> Result<Version, AcmeError> {
+    ) -> Result<Issued, AcmeError> {
         let obtained = match self.attempt(settings, request).await {
             Err((error, Some(account))) if is_unknown_account(&error) => {
                 self.forget(settings, &account).await?;
@@ -128,7 +136,7 @@ impl Acme {
         &self,
         settings: &Settings,
         request: &Request<'_>,
-    ) -> Result<Version, (AcmeError, Option<String>)> {
+    ) -> Result<Issued, (AcmeError, Option<String>)> {
         let deadline = Instant::now() + settings.acme.timeout;
         let early = |error: AcmeError| (error, None);
         let client = self.client(settings).map_err(early)?;
@@ -154,10 +162,14 @@ impl Acme {
             .passed(NamedStep::CertificateFetched, about)
             .await;
         request.fence.pass().await;
+        let replaces_refused = obtained.replaces_refused;
         let version = published(settings, request.name, obtained).await;
         let version = version.map_err(early)?;
         place().remove().map_err(early)?;
-        Ok(version)
+        Ok(Issued {
+            version,
+            replaces_refused,
+        })
     }
 
     /// By the connections that other attempts use as well.

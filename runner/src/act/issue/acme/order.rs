@@ -34,6 +34,8 @@ pub(super) struct Obtained {
     pub(super) leaf: Leaf,
     pub(super) chain: String,
     pub(super) key: String,
+    /// The authority would not take it as what replaces another.
+    pub(super) replaces_refused: bool,
 }
 
 /// What obtaining one certificate works with.
@@ -63,12 +65,16 @@ impl Session<'_> {
         if let Some(obtained) = self.resume().await? {
             return Ok(obtained);
         }
-        let mut order = self.place_order().await?;
+        let (mut order, replaces_refused) = self.place_order().await?;
         self.authorize(&mut order).await?;
         let key = key::generate(self.request.key).await?;
         self.keep(self.pending(order.url(), &key)).await?;
         self.passed(NamedStep::OrderReady).await;
-        self.finish(&mut order, &key).await
+        let obtained = self.finish(&mut order, &key).await?;
+        Ok(Obtained {
+            replaces_refused,
+            ..obtained
+        })
     }
 
     pub(super) async fn passed(&self, step: NamedStep) {
@@ -143,8 +149,8 @@ impl Session<'_> {
     }
 
     /// A new order: one that replaces what is published, if the authority takes
-    /// that; for its limits do not count it.
-    async fn place_order(&self) -> Result<Order, AcmeError> {
+    /// that; for its limits do not count it. And whether it was refused as one.
+    async fn place_order(&self) -> Result<(Order, bool), AcmeError> {
         let identifiers: Vec<Identifier> = self
             .request
             .domains
@@ -160,11 +166,15 @@ impl Session<'_> {
                     let error = self.failed("order a replacement", &error);
                     info!(certificate = %self.request.name, "ordering without `replaces`: {error}");
                 }
-                other => return other.map_err(|error| self.failed("order", &error)),
+                other => {
+                    let order = other.map_err(|error| self.failed("order", &error))?;
+                    return Ok((order, false));
+                }
             }
         }
         let order = self.new_order(&identifiers, None).await;
-        order.map_err(|error| self.failed("order", &error))
+        let order = order.map_err(|error| self.failed("order", &error))?;
+        Ok((order, self.replaces.is_some()))
     }
 
     async fn new_order(
@@ -206,7 +216,12 @@ impl Session<'_> {
         let result = result.and_then(|chain| {
             let key = key.serialize_pem();
             let leaf = chain::check(&chain, &key, self.request.domains)?;
-            Ok(Obtained { leaf, chain, key })
+            Ok(Obtained {
+                leaf,
+                chain,
+                key,
+                replaces_refused: false,
+            })
         });
         // What will never be more than that is not gone on with.
         let is_final = |error: &AcmeError| {
