@@ -18,6 +18,13 @@ impl Reap {
                 reaped.removed.join(", ")
             ));
         }
+        if !reaped.stuck.is_empty() {
+            print(&format!(
+                "kept by the engine until it is started again, though nothing is on them: \
+                 networks {}",
+                reaped.stuck.join(", ")
+            ));
+        }
         Ok(Verdict::Passed)
     }
 }

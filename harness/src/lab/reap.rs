@@ -17,6 +17,7 @@ use bollard::{
 };
 use futures_util::future::join_all;
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::{
     Engine, LabError,
@@ -28,6 +29,7 @@ use super::{
     resources::{DIRECTORY_PARENT, DIRECTORY_PREFIX, OWNER_FILE, directory_of},
     wait,
 };
+use crate::with_causes;
 
 /// A node's volume holds some gigabyte at most; this is for a busy disk.
 const GONE_DEADLINE: Duration = Duration::from_secs(60);
@@ -52,6 +54,9 @@ pub struct Reaped {
     pub alive: Vec<String>,
     /// The runs of other machines or PID namespaces, of which nothing is known.
     pub elsewhere: Vec<String>,
+    /// The networks of removed runs that the engine keeps until it is started again,
+    /// though nothing is on them.
+    pub stuck: Vec<String>,
 }
 
 /// Removes what runs left whose process has ended: containers with their
@@ -92,7 +97,8 @@ pub(crate) async fn reap_dead(engine: &Engine) -> Result<Reaped, LabError> {
             // process ended.
             Life::Dead if !kept_by_now(&run) => {
                 match remove_run(engine, &owner).await {
-                    Ok(()) => reaped.removed.push(run),
+                    Ok(stuck) if stuck.is_empty() => reaped.removed.push(run),
+                    Ok(stuck) => reaped.stuck.extend(stuck),
                     // The others are removed nevertheless.
                     Err(error) => refused = refused.and(Err(error)),
                 }
@@ -123,22 +129,26 @@ pub(super) async fn runs(engine: &Engine) -> Result<BTreeMap<String, Owner>, Lab
 /// removing (another lab that reaps, a watchdog) still holds its network. But an
 /// engine can keep a network for good for a container that it has lost, until it is
 /// started again: that is no reason to wait for long, and none at all where there was
-/// no container to begin with.
-pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), LabError> {
+/// no container to begin with. Those networks are what is returned.
+pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<Vec<String>, LabError> {
     let what = format!("the lab {} gone", owner.run);
     let last_container = Cell::new(None);
-    wait::until(what, GONE_DEADLINE, async || {
+    let stuck = wait::until(what, GONE_DEADLINE, async || {
         let found = Found::with_label(engine, &owner.filter()).await?;
         let (nothing_left, containers) = (found.is_empty(), !found.containers.is_empty());
         if containers {
             last_container.set(Some(Instant::now()));
         }
         match found.remove(engine).await {
-            Ok(()) if nothing_left => Ok(Ok(())),
+            Ok(()) if nothing_left => Ok(Ok(Vec::new())),
             Ok(()) => Err(StillThere::Objects),
             Err(error) => match last_container.get() {
                 Some(last) if containers || last.elapsed() <= BARE_DEADLINE => {
                     Err(StillThere::Refused(error))
+                }
+                _ if found.nothing_is_on_what_is_left(engine).await => {
+                    warn!(run = owner.run, "nothing is on it: {}", with_causes(&error));
+                    Ok(Ok(found.networks))
                 }
                 _ => Ok(Err(error)),
             },
@@ -151,7 +161,7 @@ pub(crate) async fn remove_run(engine: &Engine, owner: &Owner) -> Result<(), Lab
     {
         remove_directory(engine, owner, &path).await?;
     }
-    Ok(())
+    Ok(stuck)
 }
 
 /// Why a run is not gone yet.
@@ -232,8 +242,18 @@ impl Found {
             .iter()
             .map(|id| remove_container(engine, id)))
         .await?;
-        all(self.networks.iter().map(|id| remove_network(engine, id))).await?;
-        all(self.volumes.iter().map(|name| remove_volume(engine, name))).await
+        all(self.volumes.iter().map(|name| remove_volume(engine, name))).await?;
+        all(self.networks.iter().map(|id| remove_network(engine, id))).await
+    }
+
+    /// Whether there are networks only, and the engine names nothing that is on them.
+    async fn nothing_is_on_what_is_left(&self, engine: &Engine) -> bool {
+        let looks = self.networks.iter().map(async |id| {
+            let network = engine.docker().inspect_network(id, None).await;
+            network.is_ok_and(|it| it.containers.unwrap_or_default().is_empty())
+        });
+        let empty = join_all(looks).await;
+        self.containers.is_empty() && self.volumes.is_empty() && !empty.contains(&false)
     }
 }
 

@@ -156,7 +156,7 @@ impl Resources {
                 // They are gone, and a drop finds that out at once; without a
                 // runtime it would panic.
                 drop(containers);
-                removed
+                removed.map(drop)
             })
         };
         let removed = std::thread::scope(|scope| scope.spawn(work).join());
