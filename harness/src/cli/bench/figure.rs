@@ -60,10 +60,14 @@ impl Figure {
     }
 
     /// So many times as much as something else.
-    pub(super) fn times(what: impl Into<String>, ratio: f64) -> Self {
+    pub(super) fn times(what: impl Into<String>, ratio: f64, limit: f64) -> Self {
         Self {
+            what: what.into(),
             unit: "x",
-            ..Self::seconds(what, vec![ratio], None)
+            values: vec![ratio],
+            limit: Some(limit),
+            judged: Judged::Most,
+            lost: None,
         }
     }
 

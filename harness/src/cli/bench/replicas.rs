@@ -7,10 +7,8 @@ use rollover_lab::site::{RunnerReport, Server, Site, SiteOptions};
 /// So many replicas on three nodes.
 const FEW: u32 = 3;
 const MANY: u32 = 30;
-/// So many seconds may many take: one and a half times what few may. How much longer
-/// they take than few did is told besides; a limit to that would be the harder to meet
-/// the faster few are, and all are on the processors of one machine here.
-const AT_MOST: f64 = 1.5 * super::rollouts::AT_MOST;
+/// So much longer may many take than few did, and than few may.
+const AT_MOST: f64 = 1.5;
 
 /// Renews so many times by signal with few and with many replicas of an nginx that needs
 /// no port of its node, in one lab.
@@ -47,10 +45,18 @@ async fn in_lab(lab: &Lab, progress: &Progress, times: u32) -> Result<Vec<Figure
         .zip(seconds)
         .map(|(replicas, seconds)| {
             let what = format!("rollout by signal to {replicas} replicas of nginx");
-            Figure::seconds(what, seconds, (replicas == MANY).then_some(AT_MOST))
+            Figure::seconds(
+                what,
+                seconds,
+                (replicas == MANY).then_some(AT_MOST * super::rollouts::AT_MOST),
+            )
         })
         .collect();
-    figures.push(Figure::times("the many, compared with the few", ratio));
+    figures.push(Figure::times(
+        "the many, compared with the few",
+        ratio,
+        AT_MOST,
+    ));
     Ok(figures)
 }
 
