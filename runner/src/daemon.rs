@@ -5,6 +5,7 @@
 //! The socket is an abstract one: a name in the network namespace, gone with
 //! its holder. Nothing that it tells is secret, and it takes no orders.
 
+use std::collections::BTreeSet;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +59,15 @@ impl Told {
     pub(crate) fn since_when(&self, work: &Work) -> Option<Timestamp> {
         let mut doing = self.doing.iter();
         doing.find(|(it, _)| it == work).map(|&(_, since)| since)
+    }
+
+    /// The services that it is rolling out.
+    pub(crate) fn rolled_out(&self) -> BTreeSet<String> {
+        let services = self.doing.iter().filter_map(|(work, _)| match work {
+            Work::RollingOut(service) => Some(service.clone()),
+            Work::Obtaining(_) => None,
+        });
+        services.collect()
     }
 }
 

@@ -25,6 +25,7 @@ pub mod preflight;
 mod progress;
 mod reconcile;
 mod report;
+mod rollouts;
 mod simulate;
 mod state;
 mod status;

@@ -1,18 +1,15 @@
 //! One reconcile: look, decide, act, and say when to look again. It takes no
 //! hint of what has changed; a crash anywhere is just another start.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use crate::act::issue::Acme;
-use crate::act::rollout::{
-    RolloutError, RolloutOutcome, collect_secrets, remove_leftovers, roll_out,
-};
+use crate::act::rollout::{RolloutError, collect_secrets, remove_leftovers, roll_out};
 use crate::act::step::{About, NamedStep};
 use crate::ahead::Ahead;
 use crate::clock::now;
@@ -31,6 +28,7 @@ use crate::observe::{Snapshot, TargetView, observe};
 use crate::obtain::{Obtaining, Remembered};
 use crate::progress::Progress;
 use crate::report::{Report, RolloutResult};
+use crate::rollouts::{Ended, Rollouts, Stay};
 use crate::state::{Key, State, StateError, Store};
 
 /// How soon to look again while something is under way.
@@ -53,6 +51,10 @@ pub(crate) struct Runner {
     pub(crate) acme: Acme,
     /// What a person at a terminal sees of it.
     pub(crate) progress: Progress,
+    /// Those that this process has under way.
+    pub(crate) rollouts: Rollouts,
+    /// The services that another process in this container is rolling out.
+    pub(crate) rolled_out_elsewhere: BTreeSet<String>,
 }
 
 /// Why a rollout could not be forced.
@@ -64,12 +66,21 @@ pub(crate) enum ForceError {
         if known.is_empty() { "none".to_owned() } else { known.join(", ") }
     )]
     NoTarget { service: String, known: Vec<String> },
+    #[error(
+        "roll out {service}: expected its label rollover.strategy to name secret, found {found}; \
+         its replicas look for their files elsewhere than where swarm mounts secrets"
+    )]
+    NoSecrets {
+        service: String,
+        found: &'static str,
+    },
     #[error(transparent)]
     Swarm(#[from] SwarmError),
 }
 
 impl Runner {
-    /// Brings the swarm as near to what is wanted as one pass can.
+    /// Brings the swarm as near to what is wanted as one pass can, which stays with
+    /// the rollouts that it begins as long as it is told.
     ///
     /// # Errors
     /// When the swarm cannot be read. What failed for one certificate or one
@@ -77,14 +88,17 @@ impl Runner {
     pub(crate) async fn reconcile(
         &mut self,
         forced: &[CertificateName],
+        stay: Stay,
     ) -> Result<Report, SwarmError> {
         self.recall().await;
         self.state.catch_up(&self.memory).await;
+        let mut report = Report::default();
+        let ended = self.rollouts.ended_before();
+        report.rollouts = self.take_notice(ended).await;
         let mut seen = self.observe_and_remember().await?;
         self.ask_when_to_renew(&seen).await;
         let mut plan = self.decide(&seen, forced);
         let in_vain = forced_in_vain(&plan, forced);
-        let mut report = Report::default();
         if plan.has_work() {
             self.passed(NamedStep::Observed, About::Everything).await;
         }
@@ -102,12 +116,16 @@ impl Runner {
         }
         self.ahead.look(&self.manager, self.own.as_ref()).await;
         report.preflight = self.ahead.findings().to_vec();
-        report.rollouts = self.roll_out(&plan.rollouts).await;
-        if !plan.rollouts.is_empty() {
+        let begins = std::mem::take(&mut plan.rollouts);
+        if !begins.is_empty() {
+            report.rollouts.extend(self.roll_out(begins, stay).await);
             (seen, plan) = self.look_after_rollouts(&mut report).await?;
         }
         remove_leftovers(&self.manager, &plan.unfinished()).await;
-        collect_secrets(&self.manager).await;
+        // One that is under way may have made some that no service names yet.
+        if self.rollouts.services().is_empty() {
+            collect_secrets(&self.manager).await;
+        }
         if report.acted() {
             self.passed(NamedStep::Concluded, About::Everything).await;
         }
@@ -141,12 +159,30 @@ impl Runner {
         self.settings.hold_at.passed(step, about).await;
     }
 
-    /// All of them at once: one that fails, or takes long, holds no other back.
-    async fn roll_out(&mut self, steps: &[RolloutStep]) -> Vec<RolloutResult> {
-        let rollouts = steps.iter().map(async |step| {
-            let work = Work::RollingOut(step.target.name.clone());
-            let _at_work = self.teller.begins(work);
-            let result = self.roll_out_one(step).await;
+    /// Begins all of them at once, and tells of those that have ended by the time
+    /// that it does not stay any longer.
+    async fn roll_out(&mut self, steps: Vec<RolloutStep>, stay: Stay) -> Vec<RolloutResult> {
+        for step in steps {
+            self.begin(step);
+        }
+        let ended = self.rollouts.ended(stay).await;
+        self.take_notice(ended).await
+    }
+
+    fn begin(&mut self, step: RolloutStep) {
+        let restarts = !matches!(step.target.strategy, Strategy::Signal { .. });
+        let held = self.ahead.holds_back(&step.target.name);
+        let held = held.filter(|_| restarts);
+        let held = held.map(|finding| RolloutError::held_back(&step, finding));
+        let (manager, settings) = (self.manager.clone(), self.settings.clone());
+        let (own, progress, teller) =
+            (self.own.clone(), self.progress.clone(), self.teller.clone());
+        self.rollouts.begin(step, async move |step| {
+            let _at_work = teller.begins(Work::RollingOut(step.target.name.clone()));
+            let result = match held {
+                Some(error) => Err(error),
+                None => roll_out(&manager, &settings, own.as_ref(), &step, &progress).await,
+            };
             match &result {
                 Ok(done) => info!(
                     service = done.target,
@@ -154,11 +190,14 @@ impl Runner {
                 ),
                 Err(why) => error!("{why}"),
             }
-            (result, now())
+            (step, result)
         });
-        let results = join_all(rollouts).await;
+    }
+
+    /// Remembers how rollouts have ended.
+    async fn take_notice(&mut self, ended: Vec<Ended>) -> Vec<RolloutResult> {
         let mut told = Vec::new();
-        for (step, (result, at)) in steps.iter().zip(results) {
+        for Ended { step, result, at } in ended {
             let superseded = result.as_ref().is_err_and(RolloutError::is_superseded);
             let refused = result.as_ref().is_err_and(RolloutError::is_refused);
             let failed = result.as_ref().err().map(ToString::to_string);
@@ -173,25 +212,13 @@ impl Runner {
                 }
             }
             if let Some(why) = failed.filter(|_| refused && self.policy() != Policy::Engine) {
-                for name in self.memory.record_refused(step, at, &why) {
+                for name in self.memory.record_refused(&step, at, &why) {
                     self.state.keep(&self.memory, &name).await;
                 }
             }
             told.push(RolloutResult::from(result));
         }
         told
-    }
-
-    async fn roll_out_one(&self, step: &RolloutStep) -> Result<RolloutOutcome, RolloutError> {
-        let restarts = !matches!(step.target.strategy, Strategy::Signal { .. });
-        let held = self.ahead.holds_back(&step.target.name);
-        match held.filter(|_| restarts) {
-            Some(finding) => Err(RolloutError::held_back(step, finding)),
-            None => {
-                let (own, progress) = (self.own.as_ref(), &self.progress);
-                roll_out(&self.manager, &self.settings, own, step, progress).await
-            }
-        }
     }
 
     /// Has every replica of the service named `target` told or replaced, as a person
@@ -207,32 +234,19 @@ impl Runner {
         self.recall().await;
         let mut seen = self.observe_and_remember().await?;
         let mut report = Report::default();
-        let named = |view: &&TargetView| view.target.name == target;
-        if let Some(view) = seen.targets.iter().find(named) {
-            let held_back = forced_versions(&seen, view, &self.memory, self.policy(), now());
-            report.versions = self.turn(&held_back).await;
-        }
+        let mut view = forced_target(&seen, target, strategy)?;
+        let held_back = forced_versions(&seen, &view, &self.memory, self.policy(), now());
+        report.versions = self.turn(&held_back).await;
         if !report.versions.is_empty() {
             seen = self.observe_and_remember().await?;
-        }
-        let Some(view) = seen.targets.iter().find(named) else {
-            let known = seen.targets.iter().map(|view| view.target.name.clone());
-            return Err(ForceError::NoTarget {
-                service: target.to_owned(),
-                known: known.collect(),
-            });
-        };
-        let mut view = view.clone();
-        let mut others = view.target.other_strategies.iter();
-        if let Some(other) = others.find(|it| Some(it.name()) == strategy) {
-            view.target.strategy = other.clone();
+            view = forced_target(&seen, target, strategy)?;
         }
         let (manager, own) = (&self.manager, self.own.as_ref());
         self.ahead.look_at(manager, own, &view.target).await;
         report.preflight = self.ahead.findings().to_vec();
         let unsafe_now = match forced_rollout(&seen, &view, now()) {
             Ok(step) => {
-                report.rollouts = self.roll_out(&[step]).await;
+                report.rollouts = self.roll_out(vec![step], Stay::ToTheEnd).await;
                 Vec::new()
             }
             Err(problems) => problems,
@@ -300,6 +314,16 @@ impl Runner {
             forced,
             policy: self.policy(),
             by_dns: self.settings.by_dns(),
+            rolled_out: self.rolled_out(),
+        }
+    }
+
+    /// The services that are rolled out now, by whichever process of this container:
+    /// there is one at a time.
+    fn rolled_out(&self) -> &BTreeSet<String> {
+        match self.rollouts.services() {
+            none if none.is_empty() => &self.rolled_out_elsewhere,
+            own => own,
         }
     }
 
@@ -353,6 +377,34 @@ impl Runner {
         .min()
         .unwrap_or(SOON)
         .max(SOON)
+    }
+}
+
+/// The target of that name, to be rolled out by `strategy` if one is given.
+fn forced_target(
+    seen: &Snapshot,
+    name: &str,
+    strategy: Option<&str>,
+) -> Result<TargetView, ForceError> {
+    let mut targets = seen.targets.iter();
+    let Some(mut view) = targets.find(|view| view.target.name == name).cloned() else {
+        let known = seen.targets.iter().map(|view| view.target.name.clone());
+        return Err(ForceError::NoTarget {
+            service: name.to_owned(),
+            known: known.collect(),
+        });
+    };
+    let mut others = view.target.other_strategies.iter();
+    match others.find(|it| Some(it.name()) == strategy).cloned() {
+        Some(Strategy::Secret(_)) => Err(ForceError::NoSecrets {
+            service: name.to_owned(),
+            found: view.target.strategy.name(),
+        }),
+        Some(other) => {
+            view.target.strategy = other;
+            Ok(view)
+        }
+        None => Ok(view),
     }
 }
 

@@ -40,6 +40,12 @@ pub struct DaemonStatus {
 /// One certificate.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CertificateStatus {
+    /// Its name.
+    pub name: String,
+    /// `missing`, `broken` or `pair`.
+    pub published: String,
+    /// Whether the pair is one to begin with, signed by nobody else.
+    pub placeholder: Option<bool>,
     /// A newer version than the published one, which no replica came to serve.
     pub held_back: Option<HeldBackStatus>,
 }
@@ -56,6 +62,8 @@ pub struct HeldBackStatus {
 /// One target.
 #[derive(Debug, Clone, Deserialize)]
 pub struct TargetStatus {
+    /// The service's full name.
+    pub name: String,
     /// How its rollout stands.
     pub rollout: RolloutStatus,
     /// Each replica with each certificate.
@@ -97,7 +105,31 @@ impl Site<'_> {
     }
 }
 
+impl CertificateStatus {
+    /// Whether an authority's certificate is published.
+    #[must_use]
+    pub fn is_issued(&self) -> bool {
+        self.published == "pair" && self.placeholder == Some(false)
+    }
+}
+
 impl Status {
+    /// The certificate of that name.
+    #[must_use]
+    pub fn certificate(&self, name: &str) -> Option<&CertificateStatus> {
+        let mut certificates = self.report.certificates.iter();
+        certificates.find(|certificate| certificate.name == name)
+    }
+
+    /// The target of that name.
+    #[must_use]
+    pub fn target(&self, name: &str) -> Option<&TargetStatus> {
+        self.report
+            .targets
+            .iter()
+            .find(|target| target.name == name)
+    }
+
     /// Whether every replica of every target has that standing.
     #[must_use]
     pub fn all_are(&self, standing: &str) -> bool {

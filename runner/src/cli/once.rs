@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::model::CertificateName;
 use crate::reconcile::Runner;
 use crate::report::Report;
+use crate::rollouts::Stay;
 
 #[derive(Args, Debug)]
 pub(super) struct Once {
@@ -47,7 +48,7 @@ impl Once {
                 return Exit::Two;
             }
         };
-        let act = async |runner: &mut Runner| runner.reconcile(&self.force).await;
+        let act = async |runner: &mut Runner| runner.reconcile(&self.force, Stay::ToTheEnd).await;
         let done = match under_lease(&mut runner, self.wait, act).await {
             Ok(done) => done,
             Err(error) => return error.complain(),

@@ -6,6 +6,7 @@ use super::once::certificate;
 use super::start::start;
 use super::{Exit, complain, print};
 use crate::config::Settings;
+use crate::daemon::ask;
 use crate::decide::{Named, Plan as Decided};
 use crate::model::CertificateName;
 
@@ -33,6 +34,9 @@ impl Plan {
             }
         };
         runner.recall().await;
+        if let Ok(told) = ask().await {
+            runner.rolled_out_elsewhere = told.rolled_out();
+        }
         let plan = match runner.plan(&self.force).await {
             Ok(plan) => plan,
             Err(error) => {

@@ -20,8 +20,9 @@ pub(super) struct Rollout {
     #[arg(value_name = "SERVICE")]
     service: String,
 
-    /// Another strategy than the service's label names
-    #[arg(long, value_parser = PossibleValuesParser::new(["signal", "restart"]))]
+    /// Another strategy than the service's label names; secret only where it names
+    /// that
+    #[arg(long, value_parser = PossibleValuesParser::new(["signal", "restart", "secret"]))]
     strategy: Option<String>,
 
     /// How long to wait, for another rollout in this container and for this one;
@@ -77,7 +78,7 @@ impl Rollout {
                     Exit::Ok
                 }
             }
-            Err(error @ ForceError::NoTarget { .. }) => {
+            Err(error @ (ForceError::NoTarget { .. } | ForceError::NoSecrets { .. })) => {
                 complain(&error);
                 Exit::Two
             }

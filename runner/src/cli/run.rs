@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::observe::changes::tell_changes;
 use crate::reconcile::{Runner, log_changes};
 use crate::report::Report;
+use crate::rollouts::Stay;
 use crate::state::Keeper;
 
 /// How soon to look again when the swarm could not be read.
@@ -63,6 +64,7 @@ impl Run {
             _ = interrupt.recv() => {}
         }
         info!("ending, as asked");
+        runner.rollouts.drop_all().await;
         give_up(&mut keeper).await;
         Exit::Ok
     }
@@ -75,6 +77,7 @@ async fn lead_for_ever(keeper: &mut Keeper, runner: &mut Runner, changed: &Notif
         keeper.acquire(|waits| teller.stands_by(waits)).await;
         info!("holding the lease");
         if let Err(lost) = keeper.while_held(reconcile_for_ever(runner, changed)).await {
+            runner.rollouts.drop_all().await;
             warn!("{lost}; what was under way here was dropped");
         }
     }
@@ -96,11 +99,15 @@ async fn reconcile_for_ever(runner: &mut Runner, changed: &Notify) {
         None => info!("started"),
     }
     let mut last = Report::default();
+    let mut exclusive = None;
     loop {
-        let wait = look(runner, &mut last).await;
+        let wait = look(runner, &mut exclusive, &mut last).await;
         let next = now().checked_add(wait).ok();
         runner.teller.looks_again(&runner.memory, next);
-        until_next_look(wait, changed).await;
+        tokio::select! {
+            () = until_next_look(wait, changed) => {}
+            () = runner.rollouts.one_ended() => {}
+        }
     }
 }
 
@@ -113,15 +120,27 @@ async fn until_next_look(wait: Duration, changed: &Notify) {
     let _ = timeout(wait - least, changed.notified()).await;
 }
 
-async fn look(runner: &mut Runner, last: &mut Report) -> Duration {
-    let _exclusive = match Exclusive::wait().await {
-        Ok(exclusive) => exclusive,
-        Err(error) => {
-            error!("cannot tell whether another reconcile runs: {error}");
-            return AFTER_AN_ERROR;
+/// Looks, and acts. No other reconcile in this container begins before it has
+/// ended, and the rollouts too that go on after it.
+async fn look(
+    runner: &mut Runner,
+    exclusive: &mut Option<Exclusive>,
+    last: &mut Report,
+) -> Duration {
+    if exclusive.is_none() {
+        match Exclusive::wait().await {
+            Ok(it) => *exclusive = Some(it),
+            Err(error) => {
+                error!("cannot tell whether another reconcile runs: {error}");
+                return AFTER_AN_ERROR;
+            }
         }
-    };
-    match runner.reconcile(&[]).await {
+    }
+    let looked = runner.reconcile(&[], Stay::Shortly).await;
+    if runner.rollouts.services().is_empty() {
+        *exclusive = None;
+    }
+    match looked {
         Ok(report) => {
             log_changes(last, &report);
             let wait = runner.look_again(&report, now());

@@ -1,5 +1,6 @@
 //! What every command that works on the swarm begins with.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 
 use tracing::warn;
@@ -15,6 +16,7 @@ use crate::docker::{ConnectError, connect_to_manager};
 use crate::observe::own::{self, Own};
 use crate::progress::Progress;
 use crate::reconcile::Runner;
+use crate::rollouts::Rollouts;
 use crate::state::{State, Store};
 
 /// Why nothing could be started.
@@ -76,6 +78,8 @@ async fn start_with(settings: Settings, progress: Progress) -> Result<Runner, St
         ahead: Ahead::default(),
         acme: Acme::default(),
         progress,
+        rollouts: Rollouts::default(),
+        rolled_out_elsewhere: BTreeSet::new(),
     })
 }
 

@@ -34,6 +34,7 @@ impl Status {
         if let Ok(told) = &told {
             runner.memory = told.memory.clone();
             runner.schedule = told.schedule.clone();
+            runner.rolled_out_elsewhere = told.rolled_out();
         }
         runner.recall().await;
         let (snapshot, plan) = match runner.look(&[]).await {

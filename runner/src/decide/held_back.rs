@@ -211,7 +211,14 @@ fn look<'a>(
 }
 
 /// Adds to `plan` which versions are to change places, and what is held back.
-pub(super) fn decide(plan: &mut Plan, snapshot: &Snapshot, memory: &Memory, now: Timestamp) {
+/// Nothing of what is `rolled_out` now changes places: who is told of it must find it.
+pub(super) fn decide(
+    plan: &mut Plan,
+    snapshot: &Snapshot,
+    memory: &Memory,
+    rolled_out: &BTreeSet<&CertificateName>,
+    now: Timestamp,
+) {
     let mut tries = Vec::new();
     for name in snapshot.certificates.keys() {
         let Some(look) = look(snapshot, name, memory, now) else {
@@ -220,6 +227,7 @@ pub(super) fn decide(plan: &mut Plan, snapshot: &Snapshot, memory: &Memory, now:
         match look.state() {
             State::Unknown => {}
             State::Over => plan.released.push(name.clone()),
+            State::Published if rolled_out.contains(name) => {}
             State::Published => match look.published() {
                 Some(step) => plan.versions.push(step),
                 None if look.held_back.trying && !look.is_served() => {}
@@ -229,7 +237,8 @@ pub(super) fn decide(plan: &mut Plan, snapshot: &Snapshot, memory: &Memory, now:
                 plan.problems.push(look.problem(version));
                 plan.tries_at
                     .extend(Some(look.until()).filter(|&until| until > now));
-                let why = look.why_now().filter(|_| look.could_begin());
+                let begins = look.could_begin() && !rolled_out.contains(name);
+                let why = look.why_now().filter(|_| begins);
                 tries.extend(why.map(|why| (look.held_back.at, look.again(version, why))));
             }
         }

@@ -29,6 +29,8 @@ pub(crate) use plan::{
 };
 pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::model::{CertificateName, Fingerprint};
@@ -44,6 +46,7 @@ pub(crate) fn decide(
     let mut plan = Plan::default();
     plan.problems
         .extend(snapshot.labels.iter().cloned().map(Problem::Label));
+    let rolled_out = rolled_out(snapshot, occasion);
     let mut planned = own::Planned::none(snapshot, memory);
     for (name, certificate) in &snapshot.certificates {
         let (step, look_at) = match look(snapshot, name, certificate, memory, occasion, now) {
@@ -56,6 +59,9 @@ pub(crate) fn decide(
         let refused = challenge::refused(snapshot, name, occasion.by_dns, &step);
         let step = match step {
             Step::Issue(_) if refused.is_some() => Step::Nothing(WhyNot::Problem),
+            Step::Issue(why) if why != WhyIssue::Forced && rolled_out.contains(name) => {
+                Step::Nothing(WhyNot::RolledOut)
+            }
             step => step,
         };
         // It is said once of a service that has several.
@@ -76,12 +82,23 @@ pub(crate) fn decide(
     }
     // certbot has its own way to know which version is the newest.
     if let Policy::Own(_) = occasion.policy {
-        held_back::decide(&mut plan, snapshot, memory, now);
+        held_back::decide(&mut plan, snapshot, memory, &rolled_out, now);
     }
     for view in &snapshot.targets {
-        rollout::decide(&mut plan, snapshot, view, memory, now);
+        rollout::decide(&mut plan, snapshot, view, memory, occasion, now);
     }
     plan
+}
+
+/// The certificates that services serve which are rolled out now.
+fn rolled_out<'a>(
+    snapshot: &'a Snapshot,
+    occasion: &Occasion<'_>,
+) -> BTreeSet<&'a CertificateName> {
+    let targets = snapshot.targets.iter().map(|view| &view.target);
+    let targets = targets.filter(|target| occasion.rolled_out.contains(&target.name));
+    let certificates = targets.flat_map(|target| &target.certificates);
+    certificates.map(|wanted| &wanted.name).collect()
 }
 
 /// A look at one certificate by the runner's own policy, if that decides.

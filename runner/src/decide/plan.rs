@@ -1,5 +1,6 @@
 //! What was decided. A plan has no choice left in it, and says why.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -23,6 +24,8 @@ pub(crate) struct Occasion<'a> {
     pub(crate) forced: &'a [CertificateName],
     pub(crate) policy: Policy,
     pub(crate) by_dns: ByDns,
+    /// The services that are rolled out now.
+    pub(crate) rolled_out: &'a BTreeSet<String>,
 }
 
 /// What becomes of a certificate that asks for the challenge dns-01.
@@ -59,6 +62,8 @@ pub(crate) struct Plan {
     #[serde(skip)]
     pub(crate) tries_at: Vec<Timestamp>,
     pub(crate) rollouts: Vec<RolloutStep>,
+    /// The targets that are rolled out already.
+    pub(crate) rolled_out: Vec<String>,
     /// Rollouts that cannot begin before something else has ended.
     pub(crate) deferred: Vec<Deferred>,
     /// Rollouts that wait for a maintenance window.
@@ -76,8 +81,11 @@ impl Plan {
 
     /// The rollouts that wait, each in a line.
     pub(crate) fn waits(&self) -> impl Iterator<Item = String> {
+        let rolled_out = self.rolled_out.iter();
+        let rolled_out = rolled_out.map(|name| format!("service {name}: a rollout is under way"));
         let deferred = self.deferred.iter().map(Deferred::to_string);
-        deferred.chain(self.held.iter().map(Held::to_string))
+        let held = self.held.iter().map(Held::to_string);
+        rolled_out.chain(deferred).chain(held)
     }
 
     /// What is waited for, because it comes by itself.
@@ -94,13 +102,19 @@ impl Plan {
         self.held.iter().map(|held| held.until).min()
     }
 
-    /// The targets some of whose replicas do not serve what is published.
+    /// The targets some of whose replicas do not serve what is published, or is held
+    /// back.
     pub(crate) fn unfinished(&self) -> Vec<&str> {
-        let held = self.problems.iter().filter_map(|problem| match problem {
-            Problem::RolloutHeld { target, .. } => Some(target.as_str()),
-            _ => None,
+        let held = self.problems.iter().flat_map(|problem| match problem {
+            Problem::RolloutHeld { target, .. } => std::slice::from_ref(target),
+            // They serve what is published, but not what was meant to be.
+            Problem::HeldBack { targets, .. } => targets,
+            _ => &[],
         });
+        let held = held.map(String::as_str);
         let planned = self.rollouts.iter().map(|step| step.target.name.as_str());
+        let rolled_out = self.rolled_out.iter().map(String::as_str);
+        let planned = planned.chain(rolled_out);
         let deferred = self.deferred.iter().map(|it| it.target.as_str());
         let waiting = self.held.iter().map(|held| held.target.as_str());
         planned.chain(held).chain(deferred).chain(waiting).collect()
@@ -185,6 +199,8 @@ pub(crate) enum WhyNot {
     BackingOff(Timestamp),
     /// The answer to a challenge needs replicas, and they are on their way.
     ReplicasStarting,
+    /// A service that serves it is rolled out, and must find what it began with.
+    RolledOut,
     /// A problem stands in the way.
     Problem,
     /// A newer version is there, and held back: that is tried again then.
@@ -547,6 +563,9 @@ impl fmt::Display for Step {
                 WhyNot::BackingOff(until) => write!(f, "nothing until {until}: it failed before"),
                 WhyNot::ReplicasStarting => {
                     f.write_str("wait: replicas are starting, and one must answer a challenge")
+                }
+                WhyNot::RolledOut => {
+                    f.write_str("nothing before the rollout that is under way ends")
                 }
                 WhyNot::Problem => f.write_str("nothing: a problem stands in the way"),
                 WhyNot::HeldBack { fingerprint, until } => write!(

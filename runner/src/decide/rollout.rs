@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::hold::{Held, held};
-use super::plan::{Canary, Deferred, Expected, Named, Plan, Problem, RolloutStep, Stale};
+use super::plan::{Canary, Deferred, Expected, Named, Occasion, Plan, Problem, RolloutStep, Stale};
 use super::secret::{self, Secrets};
 use super::standing::{Flaw, Standing, standing, target_in_step};
 use super::{Memory, issue};
@@ -18,10 +18,16 @@ pub(super) fn decide(
     snapshot: &Snapshot,
     view: &TargetView,
     memory: &Memory,
+    occasion: &Occasion<'_>,
     now: Timestamp,
 ) {
     plan.problems.extend(public(snapshot, view, now));
-    let Some(step) = step(plan, snapshot, view, memory, now, Touch::Stale) else {
+    let step = step(plan, snapshot, view, memory, now, Touch::Stale);
+    if occasion.rolled_out.contains(&view.target.name) {
+        plan.rolled_out.push(view.target.name.clone());
+        return;
+    }
+    let Some(step) = step else {
         return;
     };
     match deferred(&step, now) {

@@ -135,6 +135,7 @@ fn decided(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> 
         forced,
         policy: Policy::Engine,
         by_dns: ByDns::Answered,
+        rolled_out: &BTreeSet::new(),
     };
     decide(snapshot, memory, &occasion, now())
 }
@@ -535,6 +536,44 @@ fn a_forced_rollout_is_for_all_that_serve_in_any_hour() {
         ["task1", "task2", "task3"]
     );
     assert!(forced.forced);
+}
+
+/// Its replicas are half told, and what it began with must not change under it.
+#[test]
+fn what_is_rolled_out_is_left_alone_and_all_the_rest_goes_on() {
+    let mut world = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    let mut other = world.targets[0].clone();
+    other.target.name = "other".to_owned();
+    world.targets.push(other);
+    let schedule = Schedule::parse("0 3,15 * * *", "UTC").unwrap();
+    let with = |service: &str, forced: &[CertificateName]| {
+        let occasion = Occasion {
+            schedule: &schedule,
+            forced,
+            policy: Policy::Engine,
+            by_dns: ByDns::Answered,
+            rolled_out: &BTreeSet::from([service.to_owned()]),
+        };
+        decide(&world, &Memory::default(), &occasion, now())
+    };
+    let rolled_out = world.targets[0].target.name.as_str();
+    let plan = with(rolled_out, &[]);
+    let planned = plan.rollouts.iter().map(|it| it.target.name.as_str());
+    assert_eq!(planned.collect::<Vec<_>>(), ["other"]);
+    assert_eq!(
+        plan.certificates[0].step,
+        Step::Nothing(WhyNot::RolledOut),
+        "who is told of it must find it"
+    );
+    assert!(plan.unfinished().contains(&rolled_out), "its job is wanted");
+    let said = plan.waiting().join("\n");
+    assert!(said.ends_with("a rollout is under way"), "{said}");
+    assert!(!plan.under_way(), "its end calls the next look");
+    let step = |plan: Plan| plan.certificates.into_iter().next().unwrap().step;
+    let unrelated = step(with("unrelated", &[]));
+    assert_eq!(unrelated, Step::Issue(WhyIssue::Scheduled));
+    let forced = step(with(rolled_out, &[name()]));
+    assert_eq!(forced, Step::Issue(WhyIssue::Forced));
 }
 
 #[test]

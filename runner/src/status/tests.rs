@@ -1,5 +1,6 @@
 //! The status of small worlds, as it is printed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -27,6 +28,7 @@ fn status(snapshot: &Snapshot, told: Result<&Told, String>) -> Status {
         forced: &[],
         policy: Policy::Engine,
         by_dns: ByDns::Answered,
+        rolled_out: &BTreeSet::new(),
     };
     let memory = memory.unwrap_or_default();
     let plan = decide(snapshot, &memory, &occasion, now());
@@ -152,6 +154,7 @@ fn a_rollout_that_failed_is_told_with_its_retry_and_its_reason() {
             forced: &[],
             policy: Policy::Engine,
             by_dns: ByDns::Answered,
+            rolled_out: &BTreeSet::new(),
         },
         now(),
     );

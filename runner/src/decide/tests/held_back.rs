@@ -22,12 +22,23 @@ fn decided_at(
     forced: &[CertificateName],
     now: Timestamp,
 ) -> Plan {
+    decided_while(snapshot, memory, forced, &BTreeSet::new(), now)
+}
+
+fn decided_while(
+    snapshot: &Snapshot,
+    memory: &Memory,
+    forced: &[CertificateName],
+    rolled_out: &BTreeSet<String>,
+    now: Timestamp,
+) -> Plan {
     let schedule = Schedule::parse("0 3,15 * * *", "UTC").unwrap();
     let occasion = Occasion {
         schedule: &schedule,
         forced,
         policy: Policy::Own(authority()),
         by_dns: ByDns::Answered,
+        rolled_out,
     };
     decide(snapshot, memory, &occasion, now)
 }
@@ -90,6 +101,13 @@ impl Failed {
     fn plan(&self) -> Plan {
         self.plan_after(0)
     }
+
+    /// The same while its target is rolled out.
+    fn plan_while_rolled_out(&self, minutes: i32) -> Plan {
+        let rolled_out = BTreeSet::from([self.world.targets[0].target.name.clone()]);
+        let at = now() + MINUTE * minutes;
+        decided_while(&self.world, &self.memory, &[], &rolled_out, at)
+    }
 }
 
 /// What of the versions is to be done, in short.
@@ -130,6 +148,23 @@ fn a_replica_that_serves_the_new_one_speaks_for_it() {
     let plan = failed.plan();
     assert!(plan.versions.is_empty());
     assert_eq!(plan.released, [name()]);
+}
+
+#[test]
+fn nothing_changes_places_under_who_is_told_of_it() {
+    let failed = Failed::new();
+    let plan = failed.plan_while_rolled_out(0);
+    assert!(plan.versions.is_empty() && plan.released.is_empty());
+    let held = Failed::held();
+    assert_eq!(turns(&held.plan_after(1)), again());
+    assert!(held.plan_while_rolled_out(1).versions.is_empty());
+}
+
+#[test]
+fn the_job_that_failed_stays_while_what_it_told_of_is_held_back() {
+    let held = Failed::held();
+    let target = held.world.targets[0].target.name.as_str();
+    assert_eq!(held.plan().unfinished(), [target]);
 }
 
 #[test]

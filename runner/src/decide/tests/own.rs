@@ -18,6 +18,7 @@ pub(super) fn decided_by_own(
         forced,
         policy: Policy::Own(authority()),
         by_dns: ByDns::Answered,
+        rolled_out: &BTreeSet::new(),
     };
     decide(snapshot, memory, &occasion, now())
 }
@@ -191,6 +192,7 @@ fn the_authority_is_asked_for_its_window_and_its_answer_counts() {
         forced: &[],
         policy: Policy::Own(authority()),
         by_dns: ByDns::Answered,
+        rolled_out: &BTreeSet::new(),
     };
     let questions = |memory: &Memory| ari_questions(&snapshot, memory, &occasion, now());
     let asked = questions(&memory);

@@ -1,0 +1,128 @@
+//! A rollout that takes long, and all the rest meanwhile.
+
+use std::time::Duration;
+
+use bollard::models::ServiceUpdateStatusStateEnum as State;
+
+use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::acme::Acme;
+use crate::fault::{Active, Fault, LabelChanged};
+use crate::lab::wait::until;
+use crate::site::{Server, Site, SiteError};
+
+/// A service that is restarted slowly holds nothing else up.
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "long-rollout",
+    about: "A service is restarted slowly. A certificate that another asks for meanwhile is \
+            obtained before that ends, and `rollover status` tells of both.",
+    control: Control {
+        wrong: "a person restarts it by hand, and the daemon waits for that",
+        found_by: Kind::Stuck,
+    },
+    parameters: || Parameters {
+        nodes: 1,
+        replicas: 1,
+        acme: Acme::Mock,
+        ..Parameters::default()
+    },
+    play: |stage| Box::pin(play(stage)),
+};
+
+/// Its second replica is replaced so long after its first.
+const DELAY: &str = "60s";
+/// It opens for a minute once in four years.
+const CLOSED: &str = "0 0 29 2 *;1m";
+/// Until the daemon looks, which it does when a service has changed.
+const TO_BEGIN: Duration = Duration::from_secs(30);
+/// Well within the delay.
+const TO_OBTAIN: Duration = Duration::from_secs(40);
+/// Long enough to see that nothing comes.
+const CONTROLS: Duration = Duration::from_secs(20);
+/// The rest of the delay, and a replica's start.
+const TO_END: Duration = Duration::from_secs(120);
+const SLOW: Server = Server::NGINX;
+
+async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
+    stage.empty().await?;
+    let site = stage.site().await?;
+    site.settle().await?;
+    SLOW.deploy(&site).await?;
+    let mut labels = Vec::new();
+    for (label, value) in [
+        ("rollover.strategy", "restart"),
+        ("rollover.delay", DELAY),
+        ("rollover.window", CLOSED),
+    ] {
+        let changed = LabelChanged::of(SLOW.service, label, value);
+        labels.push(changed.inject(stage.lab()).await?);
+    }
+    let played = beside(stage, &site, labels).await;
+    stage.lab().remove_stack(SLOW.stack).await?;
+    played
+}
+
+/// With a service that serves an older certificate and waits for its window, the
+/// last of `labels`.
+async fn beside(
+    stage: &Stage<'_>,
+    site: &Site<'_>,
+    mut labels: Vec<Active>,
+) -> Result<(), SiteError> {
+    let domain = &site.options().domain;
+    site.once(&["--force", domain]).await?.succeeded()?;
+    let window = labels.pop();
+    if stage.is_control() {
+        let by_hand = site.rollover(&["rollout", SLOW.service]);
+        let (by_hand, obtained) = tokio::join!(by_hand, obtained_meanwhile(stage, site));
+        by_hand?;
+        return obtained;
+    }
+    let _step = stage.step("its window opens, and it is restarted");
+    if let Some(window) = window {
+        window.end().await?;
+    }
+    obtained_meanwhile(stage, site).await?;
+    let status = site.status().await?;
+    let slow = status.target(SLOW.service);
+    let state = slow.map(|target| target.rollout.state.as_str());
+    stage.check(state == Some("rolling_out"), Kind::Unclear, || {
+        format!(
+            "expected {} to be rolled out still, found {status}",
+            SLOW.service
+        )
+    });
+    until("the restart end well", TO_END, async || {
+        let status = site.status().await.map_err(|error| error.to_string())?;
+        let slow = status.target(SLOW.service);
+        let in_step = slow.is_some_and(|target| target.rollout.state == "in_step");
+        in_step.then_some(()).ok_or_else(|| status.to_string())
+    })
+    .await?;
+    Ok(())
+}
+
+/// Once the restart has begun, another service asks for one more certificate.
+async fn obtained_meanwhile(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let slow = stage.lab().service(SLOW.service);
+    until("the restart begin", TO_BEGIN, async || {
+        let service = slow.inspect().await.map_err(|error| error.to_string())?;
+        let update = service.and_then(|service| service.update_status);
+        match update.and_then(|update| update.state) {
+            Some(State::UPDATING) => Ok(()),
+            other => Err(format!("its update: {other:?}")),
+        }
+    })
+    .await?;
+    let name = format!("other.{}", site.options().domain);
+    let asks = LabelChanged::of(site.load_balancer().name(), "rollover.domains.other", &name);
+    let asks = asks.inject(stage.lab()).await?;
+    let deadline = stage.patience(TO_OBTAIN, CONTROLS);
+    let obtained = until("the other certificate be obtained", deadline, async || {
+        let status = site.status().await.map_err(|error| error.to_string())?;
+        let other = status.certificate("other").is_some_and(|it| it.is_issued());
+        other.then_some(()).ok_or_else(|| status.to_string())
+    });
+    let obtained = obtained.await;
+    asks.end().await?;
+    Ok(obtained?)
+}
