@@ -118,9 +118,9 @@ impl Outcome {
         *self.failures.entry(class).or_default() += 1;
     }
 
-    /// Whether nothing expired, and no limit was hit.
+    /// Whether each was issued, none expired, and no limit was hit.
     pub(crate) fn is_good(&self) -> bool {
-        self.expired == 0 && self.limit_hits == 0
+        self.expired == 0 && self.never_issued == 0 && self.limit_hits == 0
     }
 }
 

@@ -24,12 +24,23 @@ fn outcome(simulation: &Simulation) -> Outcome {
 #[test]
 fn a_year_with_let_s_encrypt_loses_nothing() {
     let year = outcome(&simulation(Rules::letsencrypt()));
-    assert!(year.is_good() && year.never_issued == 0, "{year}");
+    assert!(year.is_good(), "{year}");
     let certificates: u64 = year.profiles.iter().map(|of| of.certificates).sum();
     assert_eq!(certificates, 100);
     // The shortest lives 160 hours, and is renewed at about the half of them.
     let least = year.margin.min_margin_seconds.unwrap();
     assert!(least > 40 * 3600, "{year}");
+}
+
+#[test]
+fn what_is_down_all_the_time_issues_nothing_and_that_is_not_good() {
+    let found = outcome(&Simulation {
+        days: 2,
+        outages: vec!["0+60h".parse().unwrap()],
+        ..simulation(Rules::letsencrypt())
+    });
+    assert_eq!((found.never_issued, found.expired), (100, 0), "{found}");
+    assert!(!found.is_good());
 }
 
 #[test]
