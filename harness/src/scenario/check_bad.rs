@@ -21,13 +21,14 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const STACK: &str = "bad";
-const FAULTS: [(&str, &[&str]); 3] = [
+const FAULTS: [(&str, &[&str]); 4] = [
     (
         "bad_one",
         &[
             "RO102", "RO104", "RO201", "RO202", "RO205", "RO206", "RO302", "RO401", "RO502",
         ],
     ),
+    ("bad_four", &["RO302"]),
     ("bad_three", &["RO001", "RO101", "RO203", "RO204", "RO302"]),
     (
         "bad_two",

@@ -19,6 +19,9 @@ const MAX_LINKS: usize = 8;
 /// is looked for.
 const MAX_ARCHIVE: usize = 1 << 20;
 
+/// The key's name, beside its chain.
+pub(super) const KEY: &str = "privkey.pem";
+
 /// The pair that the container sees: `chain`, and its key beside it.
 ///
 /// # Errors
@@ -28,7 +31,7 @@ pub(super) async fn pair_in(
     container: &str,
     chain: &Path,
 ) -> Result<Pair, String> {
-    let key = chain.with_file_name("privkey.pem");
+    let key = chain.with_file_name(KEY);
     let (chain_content, key_content) = match together(docker, container, chain, &key).await {
         Some(both) => both,
         None => (

@@ -12,7 +12,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, TopOptionsBuilder}
 use futures_util::future::join_all;
 
 use super::exec::exec;
-use super::files::pair_in;
+use super::files::{KEY, pair_in};
 use super::{AgentError, failed};
 use crate::act::look::Order;
 use crate::docker::{describe, is_not_found};
@@ -58,13 +58,18 @@ async fn inside(
         found => found.map_err(failed("inspect a container"))?,
     };
     let processes = processes(docker, &id, &container).await;
+    let config = container.config.unwrap_or_default();
+    let user = config.user.clone().filter(|user| !is_root(user));
     let certificates = order.certificates.iter().map(|chain| async {
         Seen {
             chain: chain.clone(),
             leaf: leaf(docker, &id, chain).await,
+            kept_from: match &user {
+                Some(user) if is_kept_from(docker, &id, chain).await => Some(user.clone()),
+                _ => None,
+            },
         }
     });
-    let config = container.config.unwrap_or_default();
     Ok(Some(Inside {
         replica: label(&config, "com.docker.swarm.task.name"),
         node: node.to_owned(),
@@ -120,6 +125,19 @@ async fn leaf(docker: &Docker, id: &str, chain: &Path) -> Result<String, String>
     let pair = pair_in(docker, id, chain).await;
     pair.map(|pair| pair.leaf.fingerprint.short())
         .map_err(|why| cut(&why))
+}
+
+fn is_root(user: &str) -> bool {
+    matches!(user.split(':').next(), Some("" | "0" | "root"))
+}
+
+/// Whether the container's own user may not read the key, which is there. An image
+/// without `test` does not tell.
+async fn is_kept_from(docker: &Docker, id: &str, chain: &Path) -> bool {
+    let key = chain.with_file_name(KEY);
+    let command = ["test", "-r", &key.to_string_lossy()];
+    let ended = exec(docker, id, &command, TO_PRINT).await;
+    ended.is_ok_and(|ended| ended.code == 1)
 }
 
 async fn nginx(
@@ -210,6 +228,16 @@ mod tests {
             read("nginx: master process /opt/nginx -c /conf/a.conf -g daemon off; user x; -q"),
             "/opt/nginx -c /conf/a.conf -v -T | daemon off; user x;"
         );
+    }
+
+    #[test]
+    fn root_has_three_names() {
+        assert!(
+            ["", "0", "root", "0:0", "root:101"]
+                .into_iter()
+                .all(is_root)
+        );
+        assert!(!["101", "nginx", "101:0"].into_iter().any(is_root));
     }
 
     #[test]

@@ -223,8 +223,11 @@ pub struct Inside {
 pub struct Seen {
     /// The chain's path.
     pub chain: PathBuf,
-    /// The leaf's fingerprint, if chain and key can be read and fit.
+    /// The leaf's fingerprint, if chain and key are there and fit.
     pub leaf: Result<String, String>,
+    /// The user that the server is started as, if that may not read the key.
+    #[serde(default)]
+    pub kept_from: Option<String>,
 }
 
 const NOT_LOOKED: &str = "no replica was looked into";

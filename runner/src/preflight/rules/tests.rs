@@ -74,6 +74,7 @@ fn inside(number: u8) -> Inside {
         certificates: vec![Seen {
             chain: CHAIN.into(),
             leaf: Ok("0ed09056efc5".to_owned()),
+            kept_from: None,
         }],
         nginx: Some(Ok(Nginx {
             version: Some(Version(1, 30, 6)),
