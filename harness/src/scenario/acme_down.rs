@@ -26,7 +26,7 @@ const MOST_GRANTED: u32 = 3;
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
     let before = site.seen().await?;
-    let _due = site.make_due()?;
+    let _due = site.make_due().await?;
     let traffic = stage.traffic(&site).await?;
 
     let down = unreachable(stage, &site).await?;

@@ -29,7 +29,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         // What is lost while a node is away is no finding here; traffic is there
         // to be disturbed, and to be seen in the report.
         rate: 20,
-        ..Parameters::with_certbot()
+        ..Parameters::default()
     },
     play: |stage| Box::pin(play(stage)),
 };
@@ -87,7 +87,7 @@ async fn walk(watch: &Watch<'_, '_>) -> Result<u32, SiteError> {
         };
         let (renew, before) = (rng.random_bool(0.5), rng.random_range(0..3000));
         let gap = Duration::from_millis(rng.random_range(500..3000));
-        if renew && watch.make_due()? {
+        if renew && watch.make_due().await? {
             renewals += 1;
         }
         // Where in a renewal the fault falls is left to chance.
@@ -209,13 +209,14 @@ impl Watch<'_, '_> {
     }
 
     /// Makes the certificate due until another is issued; false if it still is.
-    fn make_due(&self) -> Result<bool, SiteError> {
+    async fn make_due(&self) -> Result<bool, SiteError> {
         self.no_longer_due();
         if self.due.borrow().is_some() {
             return Ok(false);
         }
         let version = self.site.versions()?;
-        *self.due.borrow_mut() = Some((version, self.site.make_due()?));
+        let due = self.site.make_due().await?;
+        *self.due.borrow_mut() = Some((version, due));
         Ok(true)
     }
 

@@ -169,7 +169,7 @@ impl<'stage, 'lab> Scene<'stage, 'lab> {
             stage,
             before: site.seen().await?,
             versions: site.versions()?,
-            due: Cell::new(Some(site.make_due()?)),
+            due: Cell::new(Some(site.make_due().await?)),
             site,
         })
     }

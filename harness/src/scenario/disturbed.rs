@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::nothing_due::SIGNAL_JOB;
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::fault::{
-    Active, Fault, FirstProcessStopped, LabelChanged, NodeFault, Replica, Unavailable,
+    Active, CutOff, Fault, FirstProcessStopped, LabelChanged, NodeFault, Replica, TaskFault,
+    Unavailable,
 };
 use crate::lab::wait::until;
 use crate::report::attribution::{AttributedLoss, attribute};
@@ -38,6 +39,8 @@ struct Disturbance {
     told: Told,
     /// The node at which requests may be lost meanwhile.
     may_lose: Option<&'static str>,
+    /// For the control: what keeps the swarm from mending it by itself.
+    unmended: Option<fn() -> Box<dyn Fault>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,6 +88,7 @@ disturbed!(
         says: &["replica 1 on", "goes first"],
         told: Told::Nobody,
         may_lose: None,
+        unmended: None,
     }
 );
 
@@ -107,6 +111,7 @@ disturbed!(
         ],
         told: Told::Nobody,
         may_lose: None,
+        unmended: None,
     }
 );
 
@@ -124,6 +129,7 @@ disturbed!(
         ],
         told: Told::AllBut("node-2"),
         may_lose: None,
+        unmended: None,
     }
 );
 
@@ -139,6 +145,7 @@ disturbed!(
         says: &[],
         told: Told::Some,
         may_lose: Some("node-2"),
+        unmended: None,
     }
 );
 
@@ -154,6 +161,39 @@ disturbed!(
         says: &[],
         told: Told::Some,
         may_lose: Some("node-2"),
+        unmended: None,
+    }
+);
+
+disturbed!(
+    NODE_CUT_OFF,
+    "node-cut-off",
+    "A node is cut off from all others while its replica is about to be told, and its containers \
+     run on: nothing is lost elsewhere, and all serve the new certificate when it is back.",
+    Parameters::default,
+    Disturbance {
+        fault: || Box::new(CutOff::both_ways("node-2")),
+        when: When::InTheMiddle,
+        says: &[],
+        told: Told::Some,
+        may_lose: Some("node-2"),
+        unmended: None,
+    }
+);
+
+disturbed!(
+    REPLICA_KILLED,
+    "replica-killed",
+    "A replica is killed while it is about to be told: nothing is lost at the others, and the one \
+     that the swarm starts in its place serves the new certificate.",
+    Parameters::default,
+    Disturbance {
+        fault: || Box::new(TaskFault::killed(Replica::on(LOAD_BALANCER, "node-2"))),
+        when: When::InTheMiddle,
+        says: &[],
+        told: Told::Some,
+        may_lose: Some("node-2"),
+        unmended: Some(|| Box::new(Unavailable::paused("node-2"))),
     }
 );
 
@@ -172,6 +212,7 @@ disturbed!(
         says: &[],
         told: Told::Some,
         may_lose: Some("node-1"),
+        unmended: None,
     }
 );
 
@@ -182,6 +223,10 @@ async fn play(stage: &Stage<'_>, disturbance: &Disturbance) -> Result<(), SiteEr
     site.settle().await?;
     let (before, versions) = (site.seen().await?, site.versions()?);
     let traffic = stage.traffic(&site).await?;
+    let unmended = match disturbance.unmended.filter(|_| stage.is_control()) {
+        Some(fault) => Some(fault().inject(stage.lab()).await?),
+        None => None,
+    };
     let (once, broken) = disturbed(stage, &site, disturbance).await?;
     if let Some(once) = once {
         said(stage, disturbance, &once);
@@ -190,14 +235,21 @@ async fn play(stage: &Stage<'_>, disturbance: &Disturbance) -> Result<(), SiteEr
     if disturbance.when == When::Before {
         status_tells(stage, &site).await?;
     }
+    if disturbance.told == Told::Nobody {
+        job_is_kept(stage).await?;
+    }
     if stage.is_control() {
         let healed = healed(stage, &site, &before).await;
         broken.end().await?;
+        if let Some(unmended) = unmended {
+            unmended.end().await?;
+        }
         return healed;
     }
     broken.end().await?;
     healed(stage, &site, &before).await?;
     all_is_well(&site).await?;
+    job_is_gone(stage).await?;
     let issued = site.versions()?;
     stage.check(issued == versions + 1, Kind::OrderedTwice, || {
         format!("expected one more version than {versions}, found {issued}")
@@ -265,6 +317,28 @@ async fn status_tells(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteErro
     stage.check(tells, Kind::Unclear, || {
         format!("expected a replica that is behind or a version held back, found {status}")
     });
+    Ok(())
+}
+
+/// Its tasks and their logs say why, until the next attempt.
+async fn job_is_kept(stage: &Stage<'_>) -> Result<(), SiteError> {
+    let tasks = stage.lab().service(SIGNAL_JOB).tasks().await?;
+    let failed = tasks.iter().any(|task| task.error.is_some());
+    stage.check(failed, Kind::Unclear, || {
+        format!("expected the job {SIGNAL_JOB} with a task that failed, found {tasks:?}")
+    });
+    Ok(())
+}
+
+async fn job_is_gone(stage: &Stage<'_>) -> Result<(), SiteError> {
+    until("the job be removed", TO_BE_TOLD, async || {
+        match stage.lab().service(SIGNAL_JOB).exists().await {
+            Ok(false) => Ok(()),
+            Ok(true) => Err("it is there".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await?;
     Ok(())
 }
 

@@ -63,7 +63,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 /// The site after a renewal, so that there is an older version to fall back to.
 async fn renewed(stage: &Stage<'_>, site: &Site<'_>) -> Result<Vec<Serves>, SiteError> {
     let _step = stage.step("a renewal");
-    let _due = site.make_due()?;
+    let _due = site.make_due().await?;
     site.once(&[]).await?.succeeded()?;
     site.serves(&site.published()?, TO_RELOAD).await
 }

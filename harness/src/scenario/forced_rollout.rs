@@ -51,5 +51,12 @@ async fn forced(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     stage.check(nobody.code == 2 && clear, Kind::Unclear, || {
         format!("expected exit code 2 and {named:?}, found {nobody}")
     });
+    let by_secret = ["rollout", "--strategy", "secret", "patch_loadbalancer"];
+    let refused = site.rollover(&by_secret).await?;
+    let named = "expected its label rollover.strategy to name secret, found signal";
+    let clear = refused.stderr.contains(named);
+    stage.check(refused.code == 2 && clear, Kind::Unclear, || {
+        format!("expected exit code 2 and {named:?}, found {refused}")
+    });
     Ok(())
 }

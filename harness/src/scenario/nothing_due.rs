@@ -40,7 +40,27 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
         format!("expected no rollout, found {once}")
     });
     stage.untouched(&site, &before).await?;
+    planned(stage, &site).await?;
     no_job(stage, &site, since).await
+}
+
+/// `rollover plan --json` says that nothing is due, and until when.
+async fn planned(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let output = site.rollover(&["plan", "--json"]).await?;
+    let plan: serde_json::Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+    let certificate = &plan["certificates"][0];
+    let until = &certificate["why"]["not_due"]["until"];
+    let until = until
+        .as_str()
+        .and_then(|until| until.parse::<Timestamp>().ok());
+    let says = certificate["name"] == site.options().domain.as_str()
+        && certificate["step"] == "nothing"
+        && until.is_some_and(|until| until > clock::now())
+        && plan["rollouts"] == serde_json::json!([]);
+    stage.check(output.code == 0 && says, Kind::Unclear, || {
+        format!("expected a plan to do nothing until a time to come, found {output}")
+    });
+    Ok(())
 }
 
 fn rolled_out_nothing(once: &crate::site::Once) -> bool {

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
     check_bad, check_clean, check_held_back, crash, disturbed, drift, dual_pair, first_deploy,
-    forced_rollout, held_back, leftovers, nothing_due, renewal_restart, renewal_secret,
-    renewal_signal, renewal_unattended, runners, schedule, servers, state, stopped_rollout,
-    taken_over, two_targets, volume_gluster, volume_lagging, window,
+    forced_rollout, gone_back, held_back, leftovers, long_rollout, many_orders, nothing_due,
+    other_update, placed, renewal_restart, renewal_secret, renewal_signal, renewal_unattended,
+    runners, schedule, secret_rollback, servers, state, stopped_rollout, taken_over, two_targets,
+    volume_gluster, volume_lagging, window,
 };
 use crate::site::SiteError;
 
@@ -49,6 +50,7 @@ pub const ALL: &[Scenario] = &[
     acme_down::SCENARIO,
     acme_limited::SCENARIO,
     renewal_unattended::SCENARIO,
+    long_rollout::SCENARIO,
     crash::at::<9>(),  // certbot_started
     crash::at::<11>(), // issued
     leftovers::SCENARIO,
@@ -95,7 +97,14 @@ pub const LONG: &[Scenario] = &[
     stopped_rollout::SCENARIO,
     two_targets::SCENARIO,
     dual_pair::SCENARIO,
+    gone_back::SCENARIO,
+    many_orders::SCENARIO,
+    other_update::SCENARIO,
+    secret_rollback::SCENARIO,
+    placed::SCENARIO,
     disturbed::NODE_DIES,
+    disturbed::NODE_CUT_OFF,
+    disturbed::REPLICA_KILLED,
     disturbed::TEST_FAILS,
     disturbed::NODE_PAUSED,
     disturbed::NODE_DRAINED,

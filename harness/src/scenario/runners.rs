@@ -21,7 +21,7 @@ pub(super) const KILLED: Scenario = Scenario {
         wrong: "there is no other runner",
         found_by: Kind::Stuck,
     },
-    parameters: Parameters::with_certbot,
+    parameters: Parameters::default,
     play: |stage| Box::pin(killed(stage)),
 };
 
@@ -72,7 +72,7 @@ const BEGUN: &str = "holding the lease";
 async fn killed(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
     let acting = two_runners(stage, &site).await?;
-    let pair = Renewed::before(stage, &site)?;
+    let pair = Renewed::before(stage, &site).await?;
     if stage.is_control() {
         // Swarm starts another one only where there is to be one.
         scale(&site, "0").await?;
@@ -88,17 +88,23 @@ async fn killed(stage: &Stage<'_>) -> Result<(), SiteError> {
     if stage.is_control() {
         scale(&site, "1").await?;
     }
-    taken?;
+    if let Err(stuck) = taken {
+        stage.found(Kind::Stuck, stuck.to_string());
+        pair.renewed_once().await?;
+        return Renewed::before(stage, &site).await?.renewed_once().await;
+    }
     let seconds = clock::now().duration_since(begin).as_secs_f64();
     stage.figure("takeover after a kill", seconds, "s");
     pair.renewed_once().await?;
-    scale(&site, "1").await
+    scale(&site, "1").await?;
+    // The names are then those of the stack file again, as the next scenario has them.
+    Renewed::before(stage, &site).await?.renewed_once().await
 }
 
 async fn paused(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
     let acting = two_runners(stage, &site).await?;
-    let pair = Renewed::before(stage, &site)?;
+    let pair = Renewed::before(stage, &site).await?;
     let slot = Replica::in_slot(site.runner().name(), acting.slot.unwrap_or_default());
     let frozen = TaskFault::paused(slot).inject(stage.lab()).await?;
     another_acts(&site, &acting, TO_TAKE_OVER).await?;
@@ -219,12 +225,15 @@ struct Renewed<'stage, 'lab> {
 }
 
 impl<'stage, 'lab> Renewed<'stage, 'lab> {
-    fn before(stage: &'stage Stage<'lab>, site: &'stage Site<'lab>) -> Result<Self, SiteError> {
+    async fn before(
+        stage: &'stage Stage<'lab>,
+        site: &'stage Site<'lab>,
+    ) -> Result<Self, SiteError> {
         Ok(Self {
             stage,
             site,
             versions: site.versions()?,
-            due: std::cell::Cell::new(Some(site.make_due()?)),
+            due: std::cell::Cell::new(Some(site.make_due().await?)),
         })
     }
 

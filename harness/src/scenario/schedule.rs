@@ -37,7 +37,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
         .await?;
     let before = site.seen().await?;
     let old = stage.one_certificate(&before).unwrap_or_default();
-    let _due = site.make_due()?;
+    let _due = site.make_due().await?;
     let step = stage.step("the schedule comes round");
     let deadline = stage.patience(DEADLINE, CONTROLS);
     let after = no_longer_served(&site, &old, deadline).await?;

@@ -51,7 +51,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 async fn signalled_at_once(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let replicas = site.load_balancer().running().await?;
     let versions = site.versions()?;
-    let due = site.make_due()?;
+    let due = site.make_due().await?;
     let runner = stage.lab().service("patch_rollover");
     runner
         .update(&["--env-add", "ROLLOVER_HOLD_AT=issued"])

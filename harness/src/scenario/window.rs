@@ -41,7 +41,7 @@ async fn through_a_window(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), Site
     label(site, "--label-add", &format!("rollover.window={window}")).await?;
     {
         let _step = stage.step("a renewal outside of the window");
-        let _due = site.make_due()?;
+        let _due = site.make_due().await?;
         site.once(&[]).await?.succeeded()?;
         stage.untouched(site, &before).await?;
     }

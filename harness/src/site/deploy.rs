@@ -160,6 +160,11 @@ impl SiteOptions {
         format!("{}-rsa", self.domain)
     }
 
+    /// A name that leads to the same nodes, and that the stack file does not ask for.
+    pub(crate) fn other_name(&self) -> String {
+        format!("www.{}", self.domain)
+    }
+
     /// The variables of the stack file, with the lab's values.
     fn environment(&self, lab: &Lab) -> Vec<(&'static str, String)> {
         let (keys, second) = if self.dual_pair {
@@ -289,9 +294,9 @@ impl<'lab> Site<'lab> {
     /// What `docker stack deploy` wrote, when it failed.
     pub async fn deploy(lab: &'lab Lab, options: SiteOptions) -> Result<Self, SiteError> {
         let addresses: Vec<_> = lab.nodes().iter().map(crate::lab::Node::address).collect();
-        lab.acme()
-            .set_addresses(&options.domain, &addresses)
-            .await?;
+        for name in [&options.domain, &options.other_name()] {
+            lab.acme().set_addresses(name, &addresses).await?;
+        }
         let environment = options.environment(lab);
         let borrowed: Vec<(&str, &str)> = environment
             .iter()

@@ -9,10 +9,19 @@ use crate::volume::Files;
 /// lineage is due. Longer than any life: due now, and again after each renewal.
 const ALWAYS: &str = "renew_before_expiry = 36500 days\n";
 
-/// While this lives, `certbot renew` finds the site's certificate due, whoever
-/// runs it.
+/// The label by which a service asks for names.
+const DOMAINS: &str = "rollover.domains";
+
+/// The site's certificate is due, for whoever looks: by certbot as long as this
+/// lives, by the engine `acme` until another is published.
 #[derive(Debug)]
 pub struct Due {
+    _lineage: Option<Lineage>,
+}
+
+/// What certbot goes by.
+#[derive(Debug)]
+struct Lineage {
     files: Files,
     configuration: PathBuf,
 }
@@ -34,36 +43,65 @@ impl Site<'_> {
                 self.once(&[&force, arguments].concat()).await
             }
             Engine::Certbot => {
-                let _due = self.make_due()?;
+                let _due = self.make_due().await?;
                 self.once(arguments).await
             }
         }
     }
 
-    /// Makes the site's certificate due by an option of certbot's own in its
-    /// lineage, the one that an operator would use for an earlier renewal.
+    /// Makes the site's certificate due: for certbot by an option of its own in the
+    /// lineage, the one that an operator would use for an earlier renewal; for the
+    /// engine `acme` by one name more, or one less, on the load balancer's label.
+    ///
+    /// # Caveats
+    /// The stack file does not know of that name: a deploy of it is one more reason
+    /// to order.
     ///
     /// # Errors
-    /// When there is no lineage of certbot's.
-    pub fn make_due(&self) -> Result<Due, SiteError> {
-        let file = format!("{}.conf", self.options().domain);
-        let due = Due {
-            files: self.lab().volume().certificates(),
-            configuration: Path::new("renewal").join(file),
+    /// When there is no lineage of certbot's; when the label cannot be changed.
+    pub async fn make_due(&self) -> Result<Due, SiteError> {
+        match self.options().engine {
+            Engine::Acme => {
+                self.ask_for_other_names().await?;
+                Ok(Due { _lineage: None })
+            }
+            Engine::Certbot => {
+                let file = format!("{}.conf", self.options().domain);
+                let lineage = Lineage {
+                    files: self.lab().volume().certificates(),
+                    configuration: Path::new("renewal").join(file),
+                };
+                lineage.edit(|text| format!("{ALWAYS}{}", without(text)))?;
+                Ok(Due {
+                    _lineage: Some(lineage),
+                })
+            }
+        }
+    }
+
+    async fn ask_for_other_names(&self) -> Result<(), SiteError> {
+        let load_balancer = self.load_balancer();
+        let labels = load_balancer.inspect().await?;
+        let labels = labels.and_then(|service| service.spec?.labels);
+        let names = labels.unwrap_or_default().remove(DOMAINS);
+        let domain = &self.options().domain;
+        let names = match names {
+            Some(more) if more != *domain => domain.clone(),
+            _ => format!("{domain},{}", self.options().other_name()),
         };
-        due.edit(|text| format!("{ALWAYS}{}", without(text)))?;
-        Ok(due)
+        let label = format!("{DOMAINS}={names}");
+        Ok(load_balancer.update(&["--label-add", &label]).await?)
     }
 }
 
-impl Due {
+impl Lineage {
     fn edit(&self, change: impl Fn(&str) -> String) -> Result<(), SiteError> {
         let text = self.files.read_text(&self.configuration)?;
         Ok(self.files.write(&self.configuration, change(&text))?)
     }
 }
 
-impl Drop for Due {
+impl Drop for Lineage {
     fn drop(&mut self) {
         // If it cannot be undone, the next test that expects it to be not due says so.
         let _ = self.edit(without);

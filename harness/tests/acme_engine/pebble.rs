@@ -108,6 +108,55 @@ async fn pebble_issues_renews_and_says_what_it_does_not_find() {
     network.stop().await.unwrap();
 }
 
+/// What stands in front serves the file that the engine puts there.
+#[tokio::test]
+async fn pebble_finds_the_answer_in_the_webroot() {
+    let network = Network::create().await.unwrap();
+    let listen = free(network.gateway());
+    let pebble = pebble(&network, listen.port()).await;
+    let setting = Setting::new(pebble.directory_url(), pebble.ca_pem());
+    let webroot = setting.path("webroot");
+    let files = webroot.clone();
+    let server =
+        wiremock::MockServer::builder().listener(std::net::TcpListener::bind(listen).unwrap());
+    let server = server.start().await;
+    wiremock::Mock::given(wiremock::matchers::method("GET"))
+        .respond_with(move |request: &wiremock::Request| {
+            let file = files.join(request.url.path().trim_start_matches('/'));
+            match std::fs::read(file) {
+                Ok(content) => wiremock::ResponseTemplate::new(200).set_body_bytes(content),
+                Err(_) => wiremock::ResponseTemplate::new(404),
+            }
+        })
+        .mount(&server)
+        .await;
+    let engine = setting.engine(&["--challenge=webroot", "--acme-timeout=1m"]);
+    let obtained = engine
+        .obtain(&[NAME], "ecdsa", None, &[listen])
+        .await
+        .unwrap();
+    assert_eq!(obtained.names, [NAME]);
+    let asked = server.received_requests().await.unwrap();
+    let looks = asked
+        .iter()
+        .filter(|it| it.url.path().starts_with("/.well-known/acme-challenge/"));
+    assert!(
+        looks.count() >= 2,
+        "by the engine first, then by Pebble: {asked:?}"
+    );
+    let left = std::fs::read_dir(webroot.join(".well-known/acme-challenge")).unwrap();
+    assert_eq!(left.count(), 0, "it is taken away again");
+
+    // Where nothing serves it, the authority is not even asked.
+    drop(server);
+    let error = engine
+        .obtain(&[NAME], "ecdsa", None, &[listen])
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), Class::Local, "{error}");
+    network.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn pebble_issues_and_renews_a_dual_pair() {
     let network = Network::create().await.unwrap();

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use rollover::acme::{AcmeErrorClass as Class, RenewalWindow};
 use rollover_lab::acme::mock::{Call, Mock, Scripted, Settings, Window};
 
-use crate::setting::{NAME, Setting, now};
+use crate::setting::{NAME, Setting, now, obtain};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -73,4 +73,22 @@ async fn an_authority_that_does_not_say_is_told_apart() {
     assert_eq!(ask().await, Class::Unavailable);
     mock.on(Call::RenewalInfo).answer(Scripted::reset());
     assert_eq!(ask().await, Class::Network);
+}
+
+/// Most authorities are like that: a share of the life decides there.
+#[tokio::test]
+async fn an_authority_without_windows_is_told_of_no_predecessor_and_renews() {
+    let mock = Mock::start(Settings::default()).await.unwrap();
+    let setting = Setting::of(&mock);
+    setting.obtain().await.unwrap();
+    mock.configure(|settings| settings.window = Window::NotOffered);
+    let engine = setting.engine(&[]);
+    let error = engine.renewal_info(NAME).await.unwrap_err();
+    assert_eq!(error.class(), Class::Malformed, "{error}");
+    assert!(mock.calls_of(Call::RenewalInfo).is_empty());
+    let renewed = obtain(&engine).await.unwrap();
+    assert_eq!(renewed.version, 2);
+    let orders = mock.calls_of(Call::NewOrder);
+    let last = orders.last().unwrap().payload.as_ref().unwrap();
+    assert!(last.get("replaces").is_none(), "{last}");
 }

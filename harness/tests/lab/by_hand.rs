@@ -52,6 +52,30 @@ async fn a_lab_is_brought_up_used_and_taken_down() {
 }
 
 #[test]
+#[ignore = "takes a whole scenario: ci/test --full runs it"]
+fn a_run_leaves_its_lab_up_where_that_is_asked_for() {
+    let (code, stdout, stderr) =
+        rollover_lab(&["run", "nothing-due", "--nodes", "1", "--keep"], "");
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    let labs = standing();
+    let kept = labs
+        .iter()
+        .find(|lab| stdout.contains(lab["run"].as_str().unwrap()));
+    let kept = kept.unwrap_or_else(|| panic!("{stdout}"));
+    assert_eq!(kept["life"], "kept");
+    let run = kept["run"].as_str().unwrap();
+    let traces = Traces::of(run);
+    let services = [
+        "exec", "--run", run, "node-1", "--", "docker", "service", "ls",
+    ];
+    let (_, services, _) = rollover_lab(&services, "");
+    assert!(services.contains("patch_loadbalancer"), "{services}");
+    let (code, _, stderr) = rollover_lab(&["down", run], "");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(traces.left(), [""; 0]);
+}
+
+#[test]
 fn a_lab_that_is_not_there_cannot_be_taken_down() {
     let (code, _, stderr) = rollover_lab(&["down", "nobody"], "");
     assert_eq!(code, Some(2));
@@ -61,8 +85,12 @@ fn a_lab_that_is_not_there_cannot_be_taken_down() {
 
 /// What `status` says of one run.
 fn status(run: &str) -> Option<Value> {
+    standing().into_iter().find(|lab| lab["run"] == run)
+}
+
+/// What `status` says of all.
+fn standing() -> Vec<Value> {
     let (code, stdout, stderr) = rollover_lab(&["status", "--json"], "");
     assert_eq!(code, Some(0), "{stderr}");
-    let labs: Vec<Value> = serde_json::from_str(&stdout).unwrap();
-    labs.into_iter().find(|lab| lab["run"] == run)
+    serde_json::from_str(&stdout).unwrap()
 }

@@ -12,7 +12,14 @@ fn a_machine_that_runs_these_tests_can_run_a_lab() {
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     let diagnosis: Value = serde_json::from_str(&stdout).unwrap();
     let checks = diagnosis["checks"].as_array().unwrap();
-    for name in ["engine", "local", "client", "containers", "addresses"] {
+    for name in [
+        "engine",
+        "local",
+        "client",
+        "containers",
+        "addresses",
+        "ports",
+    ] {
         let check = checks.iter().find(|check| check["name"] == name);
         assert_eq!(check.expect(name)["verdict"], "ok", "{check:?}");
     }

@@ -1,11 +1,16 @@
 //! Nodes, services and tasks, waited for.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rollover_lab::{
     acme::Acme,
     fault::{DaemonFault, Fault},
     lab::{Lab, Task, What, wait::until},
+    volume::MOUNT_POINT,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,9 +59,19 @@ async fn managers_labels_tasks_events_and_the_bundle_are_as_asked() {
     let none = web.replica(3).await.expect_err("there are two");
     assert!(none.to_string().contains("in slot 3"), "{none}");
 
+    let own = rcgen::generate_simple_self_signed(["shop.test".to_owned()]).unwrap();
+    let (chain, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+    let directory = format!("{MOUNT_POINT}/live/shop.test");
+    let made = lab.manager().exec(&["mkdir", "-p", &directory]).await;
+    made.unwrap().succeeded("mkdir").unwrap();
+    let live = lab.volume().certificates();
+    live.write("live/shop.test/fullchain.pem", chain.as_str())
+        .unwrap();
+    live.write("live/shop.test/privkey.pem", key).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     lab.bundle(scratch.path()).await.unwrap();
     in_the_bundle(scratch.path(), &now[0].id);
+    certificates_are_in_the_bundle_and_keys_are_not(scratch.path(), &chain);
     without_the_first_manager(&lab, &now).await;
     lab.stop().await.unwrap();
 }
@@ -101,6 +116,37 @@ fn in_the_bundle(bundle: &Path, task: &str) {
         text.contains("# configuration file /etc/nginx/nginx.conf"),
         "{text}"
     );
+}
+
+fn certificates_are_in_the_bundle_and_keys_are_not(bundle: &Path, chain: &str) {
+    let told = fs::read_to_string(bundle.join("certificates.txt")).unwrap();
+    for node in 1..=4 {
+        let line = told
+            .lines()
+            .find(|line| line.starts_with(&format!("node-{node}: shop.test is ")));
+        assert!(line.is_some(), "{told}");
+    }
+    let mut kept = fs::read_dir(bundle.join("certificates")).unwrap();
+    let kept = fs::read_to_string(kept.next().unwrap().unwrap().path()).unwrap();
+    assert_eq!(kept, chain);
+    for file in files_below(bundle) {
+        let content = fs::read(&file).unwrap();
+        let secret = content.windows(11).any(|part| part == b"PRIVATE KEY");
+        assert!(!secret, "{} has a key", file.display());
+    }
+}
+
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::{
     env,
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -41,7 +41,7 @@ async fn ten_labs_leave_nothing() {
     }
 }
 
-/// Holds a lab until it is killed; only [`a_killed_run_is_reaped`] has it do so.
+/// Holds a lab until it is ended; only [`held`] has it do so.
 #[tokio::test(flavor = "multi_thread")]
 async fn hold_a_lab() {
     if env::var_os(HOLDS).is_none() {
@@ -52,8 +52,8 @@ async fn hold_a_lab() {
     std::future::pending::<()>().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_run_is_reaped() {
+/// A process that holds a lab, and what that is made of.
+fn held() -> (Child, Traces) {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "without_a_trace::hold_a_lab", "--nocapture"])
         .env(HOLDS, "1")
@@ -65,6 +65,22 @@ async fn a_killed_run_is_reaped() {
     let run = runs.next().expect("the lab comes up");
     let traces = Traces::of(&run);
     assert!(traces.are_whole(), "{traces:?}");
+    (child, traces)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_told_to_end_takes_its_lab_down() {
+    let (mut child, traces) = held();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    // As a shell says it of one that a signal has ended.
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(traces.left(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_is_reaped() {
+    let (mut child, traces) = held();
     // SIGKILL: nothing in there can clean up.
     child.kill().unwrap();
     child.wait().unwrap();

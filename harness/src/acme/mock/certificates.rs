@@ -143,6 +143,7 @@ pub(crate) fn renewal_info(world: &World, id: &str) -> Result<Answer, Problem> {
     let answer = match &world.settings.window {
         Window::Raw(body) => Answer::body(200, "application/json; charset=utf-8", body.clone()),
         Window::Between(start, end) => window(*start, *end),
+        Window::NotOffered => return Err(Problem::malformed("there is no such thing").status(404)),
         Window::Past => past(clock::now()),
         Window::Usual if certificate.revoked => past(clock::now()),
         Window::Usual => usual(certificate),

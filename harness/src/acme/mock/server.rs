@@ -18,6 +18,7 @@ use super::{
     post::{Asked, By, Post, header},
     problem::Problem,
     script::Script,
+    settings::Window,
     validate::{self, Job},
     world::World,
 };
@@ -171,7 +172,7 @@ fn directory(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Problem> {
         .iter()
         .map(|(name, profile)| (name.clone(), profile.description.clone().into()))
         .collect();
-    let directory = serde_json::json!({
+    let mut directory = serde_json::json!({
         "newNonce": asked.at("/new-nonce"),
         "newAccount": asked.at("/new-account"),
         "newOrder": asked.at("/new-order"),
@@ -185,6 +186,11 @@ fn directory(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Problem> {
             "profiles": profiles,
         },
     });
+    if settings.window == Window::NotOffered
+        && let Some(directory) = directory.as_object_mut()
+    {
+        directory.remove("renewalInfo");
+    }
     Ok(Answer::json(200, &directory))
 }
 

@@ -54,6 +54,8 @@ pub enum Window {
     Between(Timestamp, Timestamp),
     /// This as the answer's body, whatever it is.
     Raw(String),
+    /// Nothing: the directory names no `renewalInfo`.
+    NotOffered,
 }
 
 /// A profile that the directory names.

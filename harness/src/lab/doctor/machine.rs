@@ -26,6 +26,8 @@ pub(super) struct Machine {
     pub(super) cores: usize,
     /// Bytes that programs may still take, if the kernel tells.
     pub(super) memory: Option<u64>,
+    /// For how many connections to one server there are ports, if the kernel tells.
+    pub(super) ports: Option<u32>,
 }
 
 /// What the engine says of itself and of what it has.
@@ -93,6 +95,7 @@ impl Machine {
             client: Client::ask().await,
             cores: thread::available_parallelism().map_or(1, usize::from),
             memory: memory_available(),
+            ports: ports(),
         }
     }
 }
@@ -209,6 +212,17 @@ fn parse_memory_available(meminfo: &str) -> Option<u64> {
     Some(kibibytes * MEMORY_UNIT)
 }
 
+fn ports() -> Option<u32> {
+    parse_ports(&fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?)
+}
+
+/// The first and the last.
+fn parse_ports(range: &str) -> Option<u32> {
+    let mut ends = range.split_whitespace().map(str::parse::<u32>);
+    let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);
+    Some((last + 1).saturating_sub(first))
+}
+
 fn free(directory: &Path) -> Option<u64> {
     let space = rustix::fs::statvfs(directory).ok()?;
     Some(space.f_bavail * space.f_frsize)
@@ -255,6 +269,7 @@ impl Machine {
             }),
             cores: 4,
             memory: Some(16 << 30),
+            ports: Some(28_232),
         }
     }
 
@@ -288,6 +303,12 @@ mod tests {
         let text = "MemTotal: 24000000 kB\nMemFree: 1000 kB\nMemAvailable:   2097152 kB\n";
         assert_eq!(parse_memory_available(text), Some(2 << 30));
         assert_eq!(parse_memory_available("MemFree: 1 kB"), None);
+    }
+
+    #[test]
+    fn ports_are_counted_with_both_ends() {
+        assert_eq!(parse_ports("32768\t60999\n"), Some(28_232));
+        assert_eq!(parse_ports("none"), None);
     }
 
     #[test]

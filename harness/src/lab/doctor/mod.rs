@@ -20,6 +20,7 @@ mod memory;
 mod mesh;
 mod netem;
 mod nodes;
+mod ports;
 mod privileges;
 mod release;
 mod trial;
@@ -35,7 +36,7 @@ struct Check {
 }
 
 /// In the order in which a person would mend things.
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     engine::CHECK,
     local::CHECK,
     client::CHECK,
@@ -44,6 +45,7 @@ const CHECKS: [Check; 15] = [
     containers::CHECK,
     groups::CHECK,
     addresses::CHECK,
+    ports::CHECK,
     cores::CHECK,
     memory::CHECK,
     disk::CHECK,
