@@ -28,17 +28,17 @@ pub(super) const SCENARIO: Scenario = Scenario {
     play: |stage| Box::pin(play(stage)),
 };
 
-/// Its second replica is replaced so long after its first.
-const DELAY: &str = "60s";
+/// So long after each of its two replicas swarm goes on, or is done.
+const DELAY: &str = "20s";
 /// It opens for a minute once in four years.
 const CLOSED: &str = "0 0 29 2 *;1m";
 /// Until the daemon looks, which it does when a service has changed.
 const TO_BEGIN: Duration = Duration::from_secs(30);
-/// Well within the delay.
-const TO_OBTAIN: Duration = Duration::from_secs(40);
+/// Well within both delays together.
+const TO_OBTAIN: Duration = Duration::from_secs(30);
 /// Long enough to see that nothing comes.
 const CONTROLS: Duration = Duration::from_secs(20);
-/// The rest of the delay, and a replica's start.
+/// The rest of the delays, and a replica's start.
 const TO_END: Duration = Duration::from_secs(120);
 const SLOW: Server = Server::NGINX;
 
@@ -114,12 +114,13 @@ async fn obtained_meanwhile(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), Si
     })
     .await?;
     let name = format!("other.{}", site.options().domain);
+    site.leads_here(&name).await?;
     let asks = LabelChanged::of(site.load_balancer().name(), "rollover.domains.other", &name);
     let asks = asks.inject(stage.lab()).await?;
     let deadline = stage.patience(TO_OBTAIN, CONTROLS);
     let obtained = until("the other certificate be obtained", deadline, async || {
         let status = site.status().await.map_err(|error| error.to_string())?;
-        let other = status.certificate("other").is_some_and(|it| it.is_issued());
+        let other = status.certificate(&name).is_some_and(|it| it.is_issued());
         other.then_some(()).ok_or_else(|| status.to_string())
     });
     let obtained = obtained.await;

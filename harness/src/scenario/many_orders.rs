@@ -64,10 +64,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 }
 
 async fn ask(site: &Site<'_>) -> Result<(), SiteError> {
-    let domain = &site.options().domain;
-    let labels: Vec<String> = (1..=MANY)
-        .map(|nth| format!("rollover.domains.many{nth}=many{nth}.{domain}"))
-        .collect();
+    let mut labels = Vec::new();
+    for nth in 1..=MANY {
+        let name = format!("many{nth}.{}", site.options().domain);
+        site.leads_here(&name).await?;
+        labels.push(format!("rollover.domains.many{nth}={name}"));
+    }
     let mut words: Vec<&str> = Vec::new();
     for label in &labels {
         words.extend(["--label-add", label]);

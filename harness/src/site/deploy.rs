@@ -293,9 +293,8 @@ impl<'lab> Site<'lab> {
     /// # Errors
     /// What `docker stack deploy` wrote, when it failed.
     pub async fn deploy(lab: &'lab Lab, options: SiteOptions) -> Result<Self, SiteError> {
-        let addresses: Vec<_> = lab.nodes().iter().map(crate::lab::Node::address).collect();
         for name in [&options.domain, &options.other_name()] {
-            lab.acme().set_addresses(name, &addresses).await?;
+            lead_here(lab, name).await?;
         }
         let environment = options.environment(lab);
         let borrowed: Vec<(&str, &str)> = environment
@@ -304,6 +303,14 @@ impl<'lab> Site<'lab> {
             .collect();
         lab.deploy(&options.stack, STACK, &borrowed).await?;
         Ok(Self { lab, options })
+    }
+
+    /// Has a name lead to the nodes, for the authority that asks there.
+    ///
+    /// # Errors
+    /// When its DNS server does not answer.
+    pub async fn leads_here(&self, name: &str) -> Result<(), SiteError> {
+        lead_here(self.lab, name).await
     }
 
     /// Removes the stack and what the volume has of it, as if nothing had ever been
@@ -652,6 +659,11 @@ impl<'lab> Site<'lab> {
             fingerprint,
         })
     }
+}
+
+async fn lead_here(lab: &Lab, name: &str) -> Result<(), SiteError> {
+    let addresses: Vec<_> = lab.nodes().iter().map(crate::lab::Node::address).collect();
+    Ok(lab.acme().set_addresses(name, &addresses).await?)
 }
 
 /// Where the site is served at an address.
