@@ -11,7 +11,8 @@
 //! - [`fault`] breaks something, and mends it again.
 //! - [`scenario`] puts all of it together: each has a name, and a control that
 //!   must turn red. [`event`] is what they write down, [`report`] what people read.
-//! - [`gate`] checks a change of a stack.
+//! - [`gate`] checks a stack file by the runner's own rules, and what a change of
+//!   one does under traffic.
 
 pub mod acme;
 mod causes;

@@ -91,7 +91,9 @@ mod tests {
             found: "something".to_owned(),
             why: "it matters",
             fix: "mend it".to_owned(),
-            at: "",
+            at: String::new(),
+            set_by: "web".to_owned(),
+            place: None,
         }
     }
 

@@ -150,7 +150,9 @@ mod tests {
                 found: "something".to_owned(),
                 why: "it matters",
                 fix: "mend it".to_owned(),
-                at: "",
+                at: String::new(),
+                set_by: String::new(),
+                place: None,
             };
             let error = RolloutError::held_back(&step, &finding);
             (step, Err(error))

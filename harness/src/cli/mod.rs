@@ -50,7 +50,7 @@ enum Command {
     Demo(demo::Demo),
     /// Play scenarios, and say what was found
     Run(run::Run),
-    /// Check a change of a stack before it is deployed
+    /// Check a stack file, or a change of one, before it is deployed
     #[command(subcommand)]
     Gate(gate::Gate),
     /// Measure: the lab's start, rollouts, issuing beside other clients, a large

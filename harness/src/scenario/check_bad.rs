@@ -77,3 +77,36 @@ const BAD: &str = include_str!("check_bad.yml");
 fn mended() -> String {
     BAD.replacen("stop_signal: SIGTERM", "stop_signal: SIGQUIT", 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BAD, FAULTS};
+    use crate::gate::lint_text;
+
+    /// So that the two sources of facts cannot drift apart: of what is found in the
+    /// swarm, the file alone tells the same, or that it cannot.
+    #[test]
+    fn the_lint_of_the_file_finds_the_same_as_far_as_a_file_can_tell() {
+        let image = |_: &str| Some("loadbalancer".to_owned());
+        let linted = lint_text("bad.yml", BAD, &image).unwrap();
+        let mut told = Vec::new();
+        for (service, in_the_swarm) in FAULTS {
+            let key = service.strip_prefix("bad_").unwrap();
+            let mut services = linted.services.iter();
+            let checked = services.find(|it| it.service == key).unwrap();
+            let found: Vec<&str> = checked.findings.iter().map(|it| it.code).collect();
+            let is_known = |code: &&str| !checked.not_known.iter().any(|it| it.code == *code);
+            let expected: Vec<&str> = in_the_swarm.iter().copied().filter(is_known).collect();
+            assert_eq!(found, expected, "{checked}");
+            if !found.is_empty() {
+                told.push(format!("{key}: {}", found.join(" ")));
+            }
+        }
+        // And of these no file may say that it cannot tell.
+        insta::assert_snapshot!(told.join("\n"), @r"
+        one: RO102 RO104 RO302 RO401
+        three: RO001 RO101 RO302
+        two: RO105 RO106 RO107 RO301
+        ");
+    }
+}

@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::decide::without_provider;
 use crate::observe::candidates;
 use crate::observe::swarm::SwarmError;
-use crate::preflight::{self, Checked, Severity};
+use crate::preflight::{self, Checked, Severity, WrongLabel};
 use crate::reconcile::Runner;
 
 #[derive(Args, Debug)]
@@ -64,7 +64,7 @@ async fn check(runner: &Runner) -> Result<Findings, SwarmError> {
     for mut candidate in candidates(manager, own).await? {
         if let Some(target) = &candidate.target {
             let refused = without_provider(target, runner.settings.by_dns());
-            let refused = refused.map(|error| error.to_string());
+            let refused = refused.as_ref().map(WrongLabel::from);
             candidate.facts.label_errors.extend(refused);
             match look(manager, &runner.settings, own, target).await {
                 Ok(looked) => candidate.facts.look_inside(looked.inside, looked.missed),
@@ -80,13 +80,9 @@ async fn check(runner: &Runner) -> Result<Findings, SwarmError> {
 }
 
 fn text(findings: &Findings) -> String {
-    if findings.services.is_empty() {
-        return "no service asks for a certificate (label rollover.enable=true)\n".to_owned();
-    }
-    let services = findings.services.iter().map(ToString::to_string);
     let not_looked = findings.not_looked_into.iter();
     let not_looked = not_looked.map(|why| format!("not looked into: {why}\n"));
-    services.chain(not_looked).collect()
+    preflight::told(&findings.services) + &not_looked.collect::<String>()
 }
 
 /// Errors first: that one service could not be looked into takes nothing from

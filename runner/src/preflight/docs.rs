@@ -14,7 +14,8 @@ const HEAD: &str = "\
 What is known to lose requests, or to fail, said before it happens. `rollover check` holds every \
 rule against the services that ask for certificates. The daemon holds those that need no look \
 into replicas against them all the time, and writes to its log what it finds, once, and that it is \
-gone. A rollout by `signal` is never held back by a rule, one by `restart` [by one \
+gone. [`rollover-lab gate lint`](lab.md#the-gate) holds a stack file against all of them before it \
+is deployed, and says what a file cannot tell. A rollout by `signal` is never held back by a rule, one by `restart` [by one \
 only](decisions/2026-11-25-what-holds-a-restart-back.md).
 
 An **error** would lose requests in a rollout, or keep it from working. A **warning** would so in \

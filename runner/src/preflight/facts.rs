@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Severity;
 use super::nginx::Nginx;
+use super::{Asked, Mount, Severity, WrongLabel};
 
 /// What is known of a service that asks for certificates.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// Its name.
     pub service: String,
-    /// What is wrong with its labels, one sentence each.
-    pub label_errors: Vec<String>,
+    /// What is wrong with its labels.
+    pub label_errors: Vec<WrongLabel>,
     /// How a new certificate reaches its replicas.
     pub rollout: Option<Rollout>,
     /// How many replicas swarm is to keep.
@@ -126,28 +126,6 @@ pub enum HealthCheck {
     },
 }
 
-/// Something that is mounted into the replicas.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    /// Where.
-    pub target: PathBuf,
-    /// What it is, in words: `the volume certs`.
-    pub what: String,
-    /// Where its content is.
-    pub kept: Kept,
-}
-
-/// Where the content of a mount is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// The same on every node.
-    Everywhere,
-    /// On each node its own.
-    OnTheNode,
-    /// A directory of the host, which may or may not be the same everywhere.
-    Unclear,
-}
-
 /// The service that runs the runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runner {
@@ -233,6 +211,15 @@ pub struct Seen {
 const NOT_LOOKED: &str = "no replica was looked into";
 
 impl Facts {
+    /// Adds what the labels ask for. `in_host_mode` says whether that port of the
+    /// replicas is published in mode `host`.
+    pub fn ask(&mut self, asked: Asked, in_host_mode: impl FnOnce(u16) -> bool) {
+        self.label_errors = asked.label_errors;
+        self.rollout = asked.rollout;
+        self.certificates = asked.certificates;
+        self.seen_at_nodes = asked.probed.map(in_host_mode);
+    }
+
     /// Adds what replicas look like from inside, and what that says of things
     /// that the service leaves to its image.
     pub fn look_inside(&mut self, inside: Vec<Inside>, missed: Vec<String>) {

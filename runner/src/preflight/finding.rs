@@ -43,8 +43,31 @@ pub struct Finding {
     pub why: &'static str,
     /// What to do.
     pub fix: String,
-    /// Where a stack file sets it, below the service; empty if nowhere there.
-    pub at: &'static str,
+    /// Where a stack file sets it, below the service that sets it; empty if
+    /// nowhere there.
+    pub at: String,
+    /// The service that sets it: this one, or the runner's.
+    pub set_by: String,
+    /// Where the file that was read sets it, or would; absent for a live service.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// A place in a file, as editors and terminals know it: `stack.yml:12:5`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Place {
+    /// The file, as it was named.
+    pub file: String,
+    /// From 1 on.
+    pub line: usize,
+    /// In characters, from 1 on.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
 }
 
 impl Finding {
@@ -113,7 +136,9 @@ impl Checked {
             found: found.what,
             why: rule.why,
             fix: found.fix,
-            at: rule.at,
+            at: found.at.unwrap_or_else(|| rule.at.to_owned()),
+            set_by: found.set_by.unwrap_or_else(|| self.service.clone()),
+            place: None,
         });
         self.findings.extend(findings);
         let not_known = verdict.not_known.into_iter().map(|what| NotKnown {
@@ -143,9 +168,13 @@ impl fmt::Display for Checked {
                 found,
                 why,
                 fix,
+                place,
                 ..
             } = finding;
             writeln!(f, "  {severity} {code} {rule}: {found}")?;
+            if let Some(place) = place {
+                writeln!(f, "    at:  {place}")?;
+            }
             writeln!(f, "    why: {why}")?;
             writeln!(f, "    do:  {fix}")?;
         }
@@ -154,6 +183,15 @@ impl fmt::Display for Checked {
         }
         Ok(())
     }
+}
+
+/// All that was found of all services, for people.
+#[must_use]
+pub fn told(services: &[Checked]) -> String {
+    if services.is_empty() {
+        return "no service asks for a certificate (label rollover.enable=true)\n".to_owned();
+    }
+    services.iter().map(ToString::to_string).collect()
 }
 
 fn counted(number: usize, what: &str) -> String {

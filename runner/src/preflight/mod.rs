@@ -2,26 +2,31 @@
 //!
 //! [`check`] holds [`Facts`] about one service against the [`RULES`]. It is pure
 //! and knows neither Docker nor files, so the same rules judge a live swarm
-//! (`rollover check`, and the daemon before each rollout) and a stack file. A
-//! source leaves what it cannot tell as `None`; a rule that would need it says
+//! (`rollover check`, and the daemon before each rollout) and a stack file
+//! (`rollover-lab gate lint`). A source leaves what it cannot tell as `None`; a rule that would need it says
 //! that it is not known, and never passes it in silence.
 //!
 //! Each rule is one file under `rules/`. Its head is its section in
 //! `docs/rules.md`.
 
+mod asked;
+pub mod defaults;
 #[cfg(test)]
 mod docs;
 mod facts;
 mod finding;
+mod mount;
 pub mod nginx;
 mod rule;
 mod rules;
 
+pub use asked::{Asked, WrongLabel};
 pub use facts::{
-    Facts, Failure, HealthCheck, Inside, Kept, Mount, Node, Order, Replicas, Rollout, Runner, Seen,
-    Update, Version,
+    Facts, Failure, HealthCheck, Inside, Node, Order, Replicas, Rollout, Runner, Seen, Update,
+    Version,
 };
-pub use finding::{Checked, Finding, NotKnown, Severity};
+pub use finding::{Checked, Finding, NotKnown, Place, Severity, told};
+pub use mount::{Kept, Mount};
 pub use rule::{Found, Rule, Verdict};
 pub use rules::RULES;
 

@@ -36,6 +36,10 @@ pub struct Found {
     pub what: String,
     /// What to do.
     pub fix: String,
+    /// Where a stack file sets it, if elsewhere than the rule says.
+    pub at: Option<String>,
+    /// The service whose specification sets it, if it is another one.
+    pub set_by: Option<String>,
 }
 
 impl Verdict {
@@ -58,7 +62,25 @@ impl Verdict {
             severity,
             what,
             fix,
+            at: None,
+            set_by: None,
         });
+    }
+
+    /// What was found last is set there.
+    pub(super) fn at(mut self, at: impl Into<String>) -> Self {
+        if let Some(last) = self.found.last_mut() {
+            last.at = Some(at.into());
+        }
+        self
+    }
+
+    /// What was found last is set by that service.
+    pub(super) fn set_by(mut self, service: &str) -> Self {
+        if let Some(last) = self.found.last_mut() {
+            last.set_by = Some(service.to_owned());
+        }
+        self
     }
 
     /// It cannot be told.

@@ -7,7 +7,6 @@ use bollard::Docker;
 use bollard::models::{NodeSpecAvailabilityEnum, NodeSpecRoleEnum, NodeState, ServiceSpec};
 use bollard::query_parameters::{InspectServiceOptions, ListNetworksOptions, ListNodesOptions};
 
-use super::spec::kept_on;
 use crate::docker::Manager;
 use crate::observe::own::Own;
 use crate::observe::swarm::{SwarmError, failed};
@@ -46,13 +45,12 @@ impl Around {
         facts.networks = Some(networks_of(spec, &self.networks));
         for mount in facts.mounts.iter_mut().flatten() {
             // A volume that was made by hand is known to the engines only.
-            let Some(name) = mount.what.strip_prefix("the volume ") else {
-                continue;
-            };
             if mount.kept == Kept::Unclear
+                && let Some(name) = mount.volume_name()
                 && let Ok(volume) = docker.inspect_volume(name).await
             {
-                mount.kept = kept_on(&volume.driver, volume.options.get("type"));
+                let kind = volume.options.get("type").map(String::as_str);
+                mount.kept = Kept::by_driver(&volume.driver, kind);
             }
         }
     }

@@ -11,8 +11,8 @@ use tracing::debug;
 use super::own::Own;
 use super::swarm::{self, SwarmError};
 use crate::docker::{Manager, describe};
-use crate::model::{Strategy, Target, Tell};
-use crate::preflight::{Facts, Rollout};
+use crate::model::{Strategy, Target};
+use crate::preflight::{Asked, Facts, WrongLabel};
 use around::Around;
 
 pub(crate) use spec::merged_health_check;
@@ -27,7 +27,7 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// As if its label named that strategy.
     pub(crate) fn rolled_out_by(&mut self, strategy: &Strategy) {
-        self.facts.rollout = Some(rollout(strategy));
+        self.facts.rollout = Some(strategy.into());
     }
 }
 
@@ -58,33 +58,16 @@ async fn candidate(docker: &Docker, service: Service, around: &Around) -> Option
     }
     let image = image_of(docker, &spec).await;
     let mut facts = spec::facts(&spec, image.as_ref());
-    facts.label_errors = errors.iter().map(ToString::to_string).collect();
-    if let Some(target) = &target {
-        facts.rollout = Some(rollout(&target.strategy));
-        facts.seen_at_nodes = Some(spec::is_host_port(&spec, target.probe.port));
-        // Those that are secrets, the runner puts there itself.
-        let by_file = !matches!(target.strategy, Strategy::Secret(_));
-        let specs = target.certificates.iter().filter(|_| by_file);
-        facts.certificates = specs.map(|spec| spec.path.clone()).collect();
-    }
+    let asked = target
+        .as_ref()
+        .map(|it| Asked::rightly(&it.strategy, it.probe, &it.certificates));
+    let asked = Asked {
+        label_errors: errors.iter().map(WrongLabel::from).collect(),
+        ..asked.unwrap_or_default()
+    };
+    facts.ask(asked, |port| spec::is_host_port(&spec, port));
     around.add_to(&mut facts, docker, &spec).await;
     Some(Candidate { facts, target })
-}
-
-fn rollout(strategy: &Strategy) -> Rollout {
-    match strategy {
-        Strategy::Signal {
-            tell: Tell::Signal(_),
-            ..
-        } => Rollout::Signal,
-        Strategy::Signal {
-            tell: Tell::Exec(_),
-            ..
-        } => Rollout::Exec,
-        Strategy::Restart(pace) | Strategy::Secret(pace) => Rollout::Restart {
-            parallelism: pace.parallelism,
-        },
-    }
 }
 
 /// What the image sets by itself, if this engine has it.

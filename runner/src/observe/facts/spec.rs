@@ -1,7 +1,6 @@
 //! What a service's specification and its image say. Docker's own defaults are
 //! filled in, those of `docker service create`.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::models::{
@@ -11,13 +10,8 @@ use bollard::models::{
     TaskSpecContainerSpec,
 };
 
+use crate::preflight::defaults::{STOP_GRACE, STOP_SIGNAL};
 use crate::preflight::{Facts, Failure, HealthCheck, Kept, Mount, Order, Replicas, Update};
-
-const STOP_GRACE: Duration = Duration::from_secs(10);
-const STOP_SIGNAL: &str = "SIGTERM";
-const MONITOR: Duration = Duration::from_secs(5);
-const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
-const HEALTH_RETRIES: u32 = 3;
 
 /// What `spec` says, and `image` where the specification leaves it to that.
 pub(super) fn facts(spec: &ServiceSpec, image: Option<&ImageConfig>) -> Facts {
@@ -54,10 +48,9 @@ fn replicas(spec: &ServiceSpec) -> Option<Replicas> {
 }
 
 fn update(config: Option<&ServiceSpecUpdateConfig>) -> Update {
-    let config = config.cloned().unwrap_or(ServiceSpecUpdateConfig {
-        parallelism: Some(1),
-        ..ServiceSpecUpdateConfig::default()
-    });
+    let Some(config) = config else {
+        return Update::default();
+    };
     Update {
         parallelism: config.parallelism.unwrap_or(0).unsigned_abs(),
         order: match config.order {
@@ -69,11 +62,13 @@ fn update(config: Option<&ServiceSpecUpdateConfig>) -> Update {
             Some(ServiceSpecUpdateConfigFailureActionEnum::CONTINUE) => Failure::Continue,
             _ => Failure::Pause,
         },
-        monitor: config
-            .monitor
-            .filter(|&monitor| monitor > 0)
-            .map_or(MONITOR, from_nanoseconds),
+        monitor: Update::watched_for(set(config.monitor).map(from_nanoseconds)),
     }
+}
+
+/// The engine writes 0 where nothing is set.
+fn set(value: Option<i64>) -> Option<i64> {
+    value.filter(|&value| value > 0)
 }
 
 /// As the engine merges them: the service's own, and for each part that it does
@@ -95,17 +90,15 @@ fn health_check(
         return Some(HealthCheck::Absent);
     }
     let image = image.flatten();
-    let set = |part: fn(&HealthConfig) -> Option<i64>| {
-        let set = |config| part(config).filter(|&value| value > 0);
-        own.and_then(set).or_else(|| image.and_then(set))
+    let part = |part: fn(&HealthConfig) -> Option<i64>| {
+        let part = |config| set(part(config));
+        own.and_then(part).or_else(|| image.and_then(part))
     };
-    Some(HealthCheck::Present {
-        interval: set(|it| it.interval).map_or(HEALTH_INTERVAL, from_nanoseconds),
-        timeout: set(|it| it.timeout).map_or(HEALTH_INTERVAL, from_nanoseconds),
-        retries: set(|it| it.retries)
-            .and_then(|retries| u32::try_from(retries).ok())
-            .unwrap_or(HEALTH_RETRIES),
-    })
+    Some(HealthCheck::with(
+        part(|it| it.interval).map(from_nanoseconds),
+        part(|it| it.timeout).map(from_nanoseconds),
+        part(|it| it.retries).and_then(|retries| u32::try_from(retries).ok()),
+    ))
 }
 
 /// The health check of a container, into which service and image are merged
@@ -159,72 +152,45 @@ fn mounts(container: &TaskSpecContainerSpec) -> Vec<Mount> {
     let mounts = container.mounts.iter().flatten().map(mount);
     let secrets = container.secrets.iter().flatten().filter_map(|secret| {
         let file = secret.file.as_ref()?.name.as_ref()?;
-        let name = secret.secret_name.as_deref().unwrap_or(file);
-        Some(from_raft(
-            &format!("the secret {name}"),
-            "/run/secrets",
+        Some(Mount::secret(
+            secret.secret_name.as_deref().unwrap_or(file),
             file,
         ))
     });
     let configs = container.configs.iter().flatten().filter_map(|config| {
         let file = config.file.as_ref()?.name.as_ref()?;
-        let name = config.config_name.as_deref().unwrap_or(file);
-        Some(from_raft(&format!("the config {name}"), "/", file))
+        Some(Mount::config(
+            config.config_name.as_deref().unwrap_or(file),
+            file,
+        ))
     });
     mounts.chain(secrets).chain(configs).collect()
 }
 
-fn from_raft(what: &str, directory: &str, file: &str) -> Mount {
-    Mount {
-        target: Path::new(directory).join(file),
-        what: what.to_owned(),
-        kept: Kept::Everywhere,
-    }
-}
-
 fn mount(mount: &WireMount) -> Mount {
-    let source = mount.source.as_deref().unwrap_or("without a name");
-    let (what, kept) = match mount.typ {
-        Some(MountType::BIND) => (format!("the host's directory {source}"), Kept::Unclear),
-        Some(MountType::VOLUME) => (format!("the volume {source}"), kept_by(mount)),
-        Some(MountType::CLUSTER) => (format!("the volume {source}"), Kept::Everywhere),
-        Some(MountType::TMPFS) => ("a tmpfs".to_owned(), Kept::OnTheNode),
-        _ => (format!("the mount {source}"), Kept::Unclear),
-    };
-    Mount {
-        target: PathBuf::from(mount.target.as_deref().unwrap_or_default()),
-        what,
-        kept,
+    let name = mount.source.as_deref().filter(|source| !source.is_empty());
+    let source = name.unwrap_or("without a name");
+    let target = mount.target.as_deref().unwrap_or_default();
+    match mount.typ {
+        Some(MountType::BIND) => Mount::bind(source, target),
+        Some(MountType::VOLUME) => Mount::volume(name, target, kept_by(mount)),
+        Some(MountType::CLUSTER) => Mount::volume(name, target, Kept::Everywhere),
+        Some(MountType::TMPFS) => Mount::tmpfs(target),
+        _ => Mount::other(source, target),
     }
 }
 
-/// A driver other than `local` is taken for one that shares. Without a driver
-/// the volume may have been made by hand, as anything.
+/// Without a driver the volume may have been made by hand, as anything.
 fn kept_by(mount: &WireMount) -> Kept {
     let options = mount.volume_options.as_ref();
-    let driver = options.and_then(|options| options.driver_config.as_ref());
-    match driver {
-        None => Kept::Unclear,
-        Some(driver) => {
-            let options = driver.options.as_ref();
-            let kind = options.and_then(|options| options.get("type"));
-            kept_on(driver.name.as_deref().unwrap_or(""), kind)
-        }
-    }
-}
-
-/// Where a volume of that driver, with that option `type`, keeps its content.
-pub(super) fn kept_on(driver: &str, kind: Option<&String>) -> Kept {
-    if !matches!(driver, "local" | "") {
-        return Kept::Everywhere;
-    }
-    match kind.map(String::as_str) {
-        // An option `device` may name any directory of the host.
-        Some("none") => Kept::Unclear,
-        Some("tmpfs" | "ext4" | "xfs" | "btrfs") | None => Kept::OnTheNode,
-        // nfs, cifs, glusterfs and their kin.
-        Some(_) => Kept::Everywhere,
-    }
+    let Some(driver) = options.and_then(|options| options.driver_config.as_ref()) else {
+        return Kept::Unclear;
+    };
+    let kind = driver.options.as_ref().and_then(|it| it.get("type"));
+    Kept::by_driver(
+        driver.name.as_deref().unwrap_or_default(),
+        kind.map(String::as_str),
+    )
 }
 
 fn from_nanoseconds(nanoseconds: i64) -> Duration {
@@ -252,7 +218,10 @@ mod tests {
         let facts = facts(&spec(&json!({"Image": "nginx"}), &json!(null)), None);
         let update = facts.update.unwrap();
         assert_eq!((update.parallelism, update.order), (1, Order::StopFirst));
-        assert_eq!((update.monitor, update.failure), (MONITOR, Failure::Pause));
+        assert_eq!(
+            (update.monitor.as_secs(), update.failure),
+            (5, Failure::Pause)
+        );
         assert_eq!(facts.stop_grace, Some(STOP_GRACE));
         assert_eq!(facts.replicas, Some(Replicas::Replicated(3)));
     }
@@ -311,6 +280,7 @@ mod tests {
                  "VolumeOptions": {"DriverConfig": {"Name": "local", "Options": {"type": "nfs"}}}},
                 {"Type": "volume", "Source": "d", "Target": "/d",
                  "VolumeOptions": {"DriverConfig": {"Name": "local"}}},
+                {"Type": "volume", "Target": "/f"},
             ],
             "Secrets": [{"SecretName": "key", "File": {"Name": "e"}}],
         });
@@ -324,6 +294,7 @@ mod tests {
         /b: the volume b, Unclear
         /c: the volume c, Everywhere
         /d: the volume d, OnTheNode
+        /f: a volume without a name, OnTheNode
         /run/secrets/e: the secret key, Everywhere
         ");
     }

@@ -18,7 +18,7 @@
 //! `start-first`, where the new ones come before the old ones go.
 
 use super::super::rule::{Rule, Verdict};
-use super::super::{Facts, Order};
+use super::super::{Facts, Order, Rollout};
 
 pub(super) const RULE: Rule = Rule {
     code: "RO102",
@@ -49,16 +49,20 @@ fn check(facts: &Facts) -> Verdict {
         }
         Some(_) => return Verdict::fine(),
     };
-    Verdict::found(
+    let verdict = Verdict::found(
         facts.severity_of_replacing(),
         what,
         "set parallelism to 1 (for restart: the label rollover.parallelism)",
-    )
+    );
+    match facts.rollout {
+        Some(Rollout::Restart { .. }) => verdict.at("deploy.labels.rollover.parallelism"),
+        _ => verdict,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Rollout;
+    use super::super::super::{Facts, Rollout, check};
     use super::super::tests::{restarted, said, with};
     use super::RULE;
 
@@ -74,5 +78,10 @@ mod tests {
     fn a_restart_goes_by_its_label_alone() {
         let facts = restarted(|facts| facts.update.as_mut().unwrap().parallelism = 0);
         assert_eq!(said(&RULE, &facts), "");
+        let at = |change: fn(&mut Facts)| check(&with(change)).findings[0].at.clone();
+        let label = at(|facts| facts.rollout = Some(Rollout::Restart { parallelism: 3 }));
+        assert_eq!(label, "deploy.labels.rollover.parallelism");
+        let update = at(|facts| facts.update.as_mut().unwrap().parallelism = 0);
+        assert_eq!(update, RULE.at);
     }
 }

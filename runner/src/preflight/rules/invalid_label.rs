@@ -25,20 +25,27 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(facts: &Facts) -> Verdict {
     let mut verdict = Verdict::fine();
-    for error in &facts.label_errors {
-        verdict.add(Severity::Error, error.clone(), "correct the label");
+    for wrong in &facts.label_errors {
+        verdict.add(Severity::Error, wrong.what.clone(), "correct the label");
+        verdict = verdict.at(format!("{}.{}", RULE.at, wrong.label));
     }
     verdict
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::{WrongLabel, check};
     use super::super::tests::{said, with};
     use super::RULE;
 
     #[test]
-    fn each_wrong_label_is_said() {
-        let facts = with(|facts| facts.label_errors = vec!["label a is wrong".to_owned()]);
+    fn each_wrong_label_is_said_and_where_it_stands() {
+        let wrong = WrongLabel {
+            label: "rollover.a".to_owned(),
+            what: "label a is wrong".to_owned(),
+        };
+        let facts = with(|facts| facts.label_errors = vec![wrong]);
         insta::assert_snapshot!(said(&RULE, &facts), @"error: label a is wrong; correct the label");
+        assert_eq!(check(&facts).findings[0].at, "deploy.labels.rollover.a");
     }
 }

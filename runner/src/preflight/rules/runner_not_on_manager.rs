@@ -19,7 +19,7 @@ use super::super::{Facts, Severity};
 pub(super) const RULE: Rule = Rule {
     code: "RO501",
     name: "runner-not-on-manager",
-    at: "",
+    at: "deploy.placement.constraints",
     why: "on a worker the runner cannot even start, and nothing is renewed",
     check,
 };
@@ -30,23 +30,33 @@ fn check(facts: &Facts) -> Verdict {
     };
     let nodes = facts.nodes.as_deref().unwrap_or_default();
     let only_managers = !nodes.is_empty() && nodes.iter().all(|node| node.manager);
-    if only_managers || runner.constraints.iter().any(|it| to_managers(it, facts)) {
+    let mut constraints = runner.constraints.iter().filter_map(|it| required(it));
+    if only_managers || constraints.clone().any(|it| to_managers(it, facts)) {
         return Verdict::fine();
     }
-    Verdict::found(
+    let of_a_node = |&(key, _): &(&str, &str)| key == "node.hostname" || key == "node.id";
+    if facts.nodes.is_none()
+        && let Some((_, node)) = constraints.find(of_a_node)
+    {
+        return Verdict::not_known(format!("whether {node} is a manager"));
+    }
+    let verdict = Verdict::found(
         Severity::Error,
         format!("service {} has no constraint to managers", runner.service),
         "add the constraint node.role == manager to it",
-    )
+    );
+    verdict.set_by(&runner.service)
+}
+
+/// What a constraint requires to be what.
+fn required(constraint: &str) -> Option<(&str, &str)> {
+    let (key, value) = constraint.split_once("==")?;
+    Some((key.trim(), value.trim()))
 }
 
 /// Whether a constraint leaves managers only: by role, or by naming one.
-fn to_managers(constraint: &str, facts: &Facts) -> bool {
-    let Some((key, value)) = constraint.split_once("==") else {
-        return false;
-    };
-    let value = value.trim();
-    match key.trim() {
+fn to_managers((key, value): (&str, &str), facts: &Facts) -> bool {
+    match key {
         "node.role" => value == "manager",
         "node.hostname" => {
             let mut nodes = facts.nodes.iter().flatten();
@@ -76,6 +86,16 @@ mod tests {
         assert_ne!(constrained(&["node.hostname == node-2"]), "");
         assert_eq!(constrained(&["node.role==manager"]), "");
         assert_eq!(constrained(&["node.hostname == node-1"]), "");
+    }
+
+    #[test]
+    fn a_node_of_which_nothing_is_known_may_be_a_manager() {
+        let facts = with(|facts| {
+            facts.nodes = None;
+            let runner = facts.runner.as_mut().unwrap();
+            runner.constraints = vec!["node.hostname == node-2".to_owned()];
+        });
+        insta::assert_snapshot!(said(&RULE, &facts), @"not known: whether node-2 is a manager");
     }
 
     #[test]

@@ -118,6 +118,7 @@ pub(super) fn said(rule: &Rule, facts: &Facts) -> String {
             severity,
             what,
             fix,
+            ..
         } = found;
         format!("{severity}: {what}; {fix}")
     });
