@@ -17,33 +17,45 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "it may run there too",
         found_by: Kind::Touched,
     },
-    parameters: || Parameters {
-        replicas: 2,
-        ..Parameters::default()
-    },
+    parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),
 };
 
 const ELSEWHERE: &str = "node-3";
+const REPLICAS: &str = "2";
 const TO_BEGIN: Duration = Duration::from_secs(60);
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     stage.empty().await?;
     let site = stage.site().await?;
+    let told = told(stage, &site).await;
+    // What comes next has the authority ask at any node again.
+    stage.empty().await?;
+    told
+}
+
+async fn told(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+    let constraint = format!("node.hostname!={ELSEWHERE}");
+    let mut update = vec!["--replicas", REPLICAS];
     if !stage.is_control() {
-        let constraint = format!("node.hostname!={ELSEWHERE}");
-        let update = ["--constraint-add", constraint.as_str()];
-        site.load_balancer().update(&update).await?;
+        update.extend(["--constraint-add", constraint.as_str()]);
     }
+    site.load_balancer().update(&update).await?;
     site.settle().await?;
-    let traffic = stage.traffic(&site).await?;
-    let (once, told) = tokio::join!(site.renew(&[]), job_nodes(&site));
+    let running = site.load_balancer().running().await?;
+    let places = running
+        .iter()
+        .filter_map(|task| Some(task.place()?.address()));
+    let (acme, domain) = (stage.lab().acme(), &site.options().domain);
+    acme.set_addresses(domain, &places.collect::<Vec<_>>())
+        .await?;
+    let traffic = stage.traffic(site).await?;
+    let (once, told) = tokio::join!(site.renew(&[]), job_nodes(site));
     once?.succeeded()?;
     let told = told?;
     stage.one_certificate(&site.seen().await?);
-    let replicas = usize::from(stage.parameters().replicas);
-    stage.check(told.len() >= replicas, Kind::Stale, || {
-        format!("expected {replicas} nodes to be told, found {told:?}")
+    stage.check(told.len() >= running.len(), Kind::Stale, || {
+        format!("expected {REPLICAS} nodes to be told, found {told:?}")
     });
     stage.check(!told.contains(ELSEWHERE), Kind::Touched, || {
         format!("expected no job on {ELSEWHERE}, found {told:?}")
@@ -58,9 +70,15 @@ async fn job_nodes(site: &Site<'_>) -> Result<BTreeSet<String>, SiteError> {
     job.made(TO_BEGIN).await?;
     let mut nodes = BTreeSet::new();
     // It is removed as soon as every replica serves; what it had by then counts.
-    while job.exists().await? {
-        let tasks = job.tasks().await?;
-        nodes.extend(tasks.into_iter().map(|task| task.node));
+    loop {
+        match job.tasks().await {
+            Ok(tasks) => nodes.extend(tasks.into_iter().map(|task| task.node)),
+            Err(error) if job.exists().await? => return Err(error.into()),
+            Err(_) => break,
+        }
+        if !job.exists().await? {
+            break;
+        }
     }
     nodes.remove("");
     Ok(nodes)
