@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::nothing_due::SIGNAL_JOB;
 use super::{Control, Kind, Parameters, Scenario, Stage};
-use crate::site::{Site, SiteError};
+use crate::site::{Site, SiteError, SiteOptions};
 
 /// The job that tells replicas runs where replicas may, and nowhere else.
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -22,12 +22,18 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const ELSEWHERE: &str = "node-3";
-const REPLICAS: &str = "2";
+const REPLICAS: u8 = 2;
 const TO_BEGIN: Duration = Duration::from_secs(60);
 
 async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     stage.empty().await?;
-    let site = stage.site().await?;
+    // With one on every node first: the authority asks at any of them.
+    stage.site().await?;
+    let options = SiteOptions {
+        replicas: REPLICAS,
+        ..stage.options()?
+    };
+    let site = stage.site_with(options).await?;
     let told = told(stage, &site).await;
     // What comes next has the authority ask at any node again.
     stage.empty().await?;
@@ -35,13 +41,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 }
 
 async fn told(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
-    let constraint = format!("node.hostname!={ELSEWHERE}");
-    let mut update = vec!["--replicas", REPLICAS];
     if !stage.is_control() {
-        update.extend(["--constraint-add", constraint.as_str()]);
+        let constraint = format!("node.hostname!={ELSEWHERE}");
+        let update = ["--constraint-add", constraint.as_str()];
+        site.load_balancer().update(&update).await?;
+        site.settle().await?;
     }
-    site.load_balancer().update(&update).await?;
-    site.settle().await?;
     let running = site.load_balancer().running().await?;
     let places = running
         .iter()
