@@ -96,6 +96,7 @@ pub const LONG: &[Scenario] = &[
     renewal_signal::LONG,
     stopped_rollout::SCENARIO,
     two_targets::SCENARIO,
+    volume_lagging::CERTBOT,
     dual_pair::SCENARIO,
     gone_back::SCENARIO,
     many_orders::SCENARIO,

@@ -13,23 +13,42 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "volume/lagging",
     about: "On a volume where each node sees changes late, in pieces and in a wrong order, a \
             renewal by signal still reaches every replica and loses nothing.",
-    control: Control {
-        wrong: "every replica is sent HUP as soon as certbot is done, as a cron job would",
-        found_by: Kind::Stale,
-    },
+    control: CONTROL,
     parameters: || Parameters {
-        volume: Volume::Lagging(
-            Lagging::after(Duration::from_secs(2))
-                .on(3, Duration::from_secs(10))
-                // An authority asks for a challenge at once: nothing that lags
-                // there can be renewed at all.
-                .at_once("webroot"),
-        ),
+        volume: lagging(),
+        renewals: 1,
+        ..Parameters::default()
+    },
+    play: |stage| Box::pin(play(stage)),
+};
+
+/// The same of certbot's files, each of which changes by itself.
+pub(super) const CERTBOT: Scenario = Scenario {
+    name: "volume/lagging-certbot",
+    about: "The same with certbot, whose files change one after the other.",
+    control: CONTROL,
+    parameters: || Parameters {
+        volume: lagging(),
         renewals: 1,
         ..Parameters::with_certbot()
     },
     play: |stage| Box::pin(play(stage)),
 };
+
+const CONTROL: Control = Control {
+    wrong: "every replica is sent HUP as soon as there is a new certificate, as a cron job would",
+    found_by: Kind::Stale,
+};
+
+fn lagging() -> Volume {
+    Volume::Lagging(
+        Lagging::after(Duration::from_secs(2))
+            .on(3, Duration::from_secs(10))
+            // An authority asks for a challenge at once: nothing that lags
+            // there can be renewed at all.
+            .at_once("webroot"),
+    )
+}
 
 /// Longer than the slowest node takes to see all of a change.
 const SEEN_BY_ALL: Duration = Duration::from_secs(15);
