@@ -126,6 +126,8 @@ impl Runner {
         if self.rollouts.services().is_empty() {
             collect_secrets(&self.manager).await;
         }
+        let wanted = |name: &CertificateName| seen.certificates.contains_key(name);
+        self.state.collect(&mut self.memory, wanted, now()).await;
         if report.acted() {
             self.passed(NamedStep::Concluded, About::Everything).await;
         }

@@ -40,6 +40,8 @@ pub(crate) struct Ended {
 pub(crate) struct Rollouts {
     running: JoinSet<Ended>,
     services: BTreeSet<String>,
+    /// Those of them with which nobody has stayed yet.
+    begun: BTreeSet<String>,
     ended: Vec<Ended>,
 }
 
@@ -58,6 +60,7 @@ impl Rollouts {
         F: Future<Output = (RolloutStep, Result<RolloutOutcome, RolloutError>)> + Send,
     {
         self.services.insert(step.target.name.clone());
+        self.begun.insert(step.target.name.clone());
         self.running.spawn(async move {
             let (step, result) = roll_out(step).await;
             Ended {
@@ -76,20 +79,26 @@ impl Rollouts {
         }
     }
 
-    /// Stays with them, and gives those that have ended, also those before.
+    /// Stays with them, or shortly with those that were begun since, and gives those
+    /// that have ended, also those before.
     pub(crate) async fn ended(&mut self, stay: Stay) -> Vec<Ended> {
         let until = Instant::now() + SHORTLY;
         loop {
-            let next = self.running.join_next();
             let next = match stay {
-                Stay::ToTheEnd => next.await,
-                Stay::Shortly => timeout_at(until, next).await.unwrap_or(None),
+                Stay::ToTheEnd => self.running.join_next().await,
+                Stay::Shortly if self.begun.is_empty() => None,
+                Stay::Shortly => {
+                    let next = timeout_at(until, self.running.join_next());
+                    next.await.unwrap_or(None)
+                }
             };
             match next {
                 Some(ended) => self.take(ended),
-                None => return self.ended_before(),
+                None => break,
             }
         }
+        self.begun.clear();
+        self.ended_before()
     }
 
     /// Those that have ended, without waiting for any.
@@ -104,6 +113,7 @@ impl Rollouts {
     pub(crate) async fn drop_all(&mut self) {
         self.running.shutdown().await;
         self.services.clear();
+        self.begun.clear();
         self.ended.clear();
     }
 
@@ -111,6 +121,7 @@ impl Rollouts {
         match ended {
             Ok(ended) => {
                 self.services.remove(&ended.step.target.name);
+                self.begun.remove(&ended.step.target.name);
                 self.ended.push(ended);
             }
             // As if it had been carried out here.
@@ -179,6 +190,11 @@ mod tests {
         assert_eq!(start.elapsed(), SHORTLY);
         assert_eq!(under_way(&rollouts), ["long"]);
         assert!(rollouts.ended_before().is_empty());
+        // The next look has another one, and does not stay with that again.
+        begin(&mut rollouts, "other", 3);
+        let ended = rollouts.ended(Stay::Shortly).await;
+        assert_eq!(services(&ended), ["other"]);
+        assert_eq!(start.elapsed(), SHORTLY + Duration::from_secs(3));
 
         rollouts.one_ended().await;
         assert_eq!(start.elapsed().as_secs(), 3000);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Memory;
@@ -14,6 +14,9 @@ use crate::model::{CertificateName, Fingerprint, Leaf};
 
 /// How much is kept of why an attempt failed: what an engine printed can be long.
 const LONGEST_REASON: usize = 1000;
+
+/// The limits of authorities, and the runner's own budget, look back so far.
+const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What is kept of one certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +51,29 @@ pub(crate) struct Issued {
     pub(crate) not_after: Timestamp,
 }
 
+impl Kept {
+    /// Whether it decides nothing any more where nobody asks for the certificate: what
+    /// was issued has expired, and all that was tried is older than any limit counts.
+    pub(crate) fn is_outlived(&self, now: Timestamp) -> bool {
+        let long_ago = |at: Timestamp| now.duration_since(at) > LOOKED_BACK;
+        let expired = self.issued.as_ref().map(|it| long_ago(it.not_after));
+        let failed = self.failing.as_ref().map(|it| long_ago(it.at));
+        match (expired, failed) {
+            (None, None) => false,
+            (expired, failed) => expired.unwrap_or(true) && failed.unwrap_or(true),
+        }
+    }
+}
+
 impl Memory {
+    /// Forgets all of a certificate that nobody asks for.
+    pub(crate) fn forget(&mut self, name: &CertificateName) {
+        self.forget_failures(&Attempted::Certificate(name.clone()));
+        self.set_issued(name, None);
+        self.forget_history(name);
+        self.held_back.remove(name);
+    }
+
     /// What is to be kept of that certificate.
     pub(crate) fn kept(&self, name: &CertificateName) -> Kept {
         let attempt = self.attempt(&Attempted::Certificate(name.clone()));
@@ -167,6 +192,23 @@ mod tests {
         assert_eq!(memory.kept(&name()), kept);
         memory.forget_issued(&name());
         assert_eq!(memory.kept(&name()), Kept::default());
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_of_no_use_a_week_after_it_has_expired() {
+        let (name, day) = (name(), SignedDuration::from_hours(24));
+        let mut memory = Memory::default();
+        assert!(!memory.kept(&name).is_outlived(now() + day * 1000));
+        memory.record_issued(&name, &leaf(1), now());
+        let expires = leaf(1).not_after;
+        assert!(!memory.kept(&name).is_outlived(expires + day * 6));
+        assert!(memory.kept(&name).is_outlived(expires + day * 8));
+        let attempted = Attempted::Certificate(name.clone());
+        memory.record(attempted, expires + day * 7, Some("no answer".into()));
+        assert!(!memory.kept(&name).is_outlived(expires + day * 8));
+        assert!(memory.kept(&name).is_outlived(expires + day * 15));
+        memory.forget(&name);
+        assert_eq!(memory.kept(&name), Kept::default());
     }
 
     #[test]

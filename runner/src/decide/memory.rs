@@ -143,6 +143,10 @@ impl Memory {
         self.histories.get(name).cloned()
     }
 
+    pub(super) fn forget_history(&mut self, name: &CertificateName) {
+        self.histories.remove(name);
+    }
+
     pub(super) fn set_history(&mut self, name: &CertificateName, history: Arc<History>) {
         self.histories.insert(name.clone(), history);
     }

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracing::warn;
+use jiff::Timestamp;
+use tracing::{info, warn};
 
 use super::{Key, Record, StateError, Store, Stored};
 use crate::decide::{Kept, Memory, Problem};
@@ -104,6 +105,38 @@ impl State {
                 warn!("{error}");
                 self.unsaved.insert(name.clone());
                 self.unwritten.insert(name.clone(), error);
+            }
+        }
+    }
+
+    /// Removes what is kept of certificates that are not `wanted`, once it decides
+    /// nothing any more.
+    pub(crate) async fn collect(
+        &mut self,
+        memory: &mut Memory,
+        wanted: impl Fn(&CertificateName) -> bool,
+        now: Timestamp,
+    ) {
+        let outlived = |(name, stored): &(&CertificateName, &Stored<Kept>)| {
+            !wanted(name) && stored.record.is_outlived(now)
+        };
+        let all = self.stored.iter();
+        let outlived = all.filter(outlived).map(|(name, _)| name.clone());
+        for name in outlived.collect::<Vec<_>>() {
+            let Some(stored) = self.stored.remove(&name) else {
+                continue;
+            };
+            match self
+                .store
+                .remove(&Key::Certificate(name.clone()), &stored)
+                .await
+            {
+                Ok(()) => {
+                    info!(certificate = %name, "nobody asks for it: what was kept of it is removed");
+                    memory.forget(&name);
+                }
+                // The next look reads it again, and tries again.
+                Err(error) => warn!("{error}"),
             }
         }
     }

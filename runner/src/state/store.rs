@@ -244,6 +244,17 @@ impl Store {
         }
     }
 
+    /// Removes a record that was read.
+    pub(crate) async fn remove<T>(&self, key: &Key, stored: &Stored<T>) -> Result<(), StateError> {
+        let removed = async {
+            match self.docker.delete_config(&stored.id).await {
+                Err(error) if is_not_found(&error) => Ok(()),
+                other => other,
+            }
+        };
+        answered("remove", key, removed).await
+    }
+
     async fn inspect(&self, key: &Key) -> Result<Option<Object>, StateError> {
         let object = key.object();
         let inspected = async {

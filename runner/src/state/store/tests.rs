@@ -8,8 +8,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use jiff::SignedDuration;
+
 use super::*;
+use crate::decide::tests::{leaf, name, now};
+use crate::decide::{Kept, Memory};
 use crate::docker::Endpoint;
+use crate::state::State;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Counter {
@@ -21,7 +26,7 @@ impl Record for Counter {
 }
 
 fn key() -> Key {
-    Key::Certificate(crate::decide::tests::name())
+    Key::Certificate(name())
 }
 
 fn store() -> Store {
@@ -140,6 +145,10 @@ impl Swarm {
             let is_list = request.contains("/configs?");
             return (200, if is_list { all } else { config });
         }
+        if request.starts_with("DELETE") {
+            self.version = 0;
+            return (204, Value::Null);
+        }
         let create = request.contains("/configs/create");
         let named = format!("version={} ", self.version);
         if self.full {
@@ -232,4 +241,24 @@ async fn a_refusal_of_another_kind_is_no_conflict() {
         panic!("{error:?}");
     };
     assert!(error.to_string().contains("proposal dropped"), "{error}");
+}
+
+#[tokio::test]
+async fn what_nobody_asks_for_and_is_outlived_is_removed() {
+    let (swarm, docker, raw) = Swarm::start_with_raw().await;
+    let store = Store::new(docker, "runner-1".into(), None);
+    let mut memory = Memory::default();
+    memory.record_issued(&name(), &leaf(1), now());
+    let kept = memory.kept(&name());
+    store.create(&key(), &kept).await.unwrap();
+    let mut state = State::new(store);
+    state.recall(&raw, &mut memory).await;
+    let late = leaf(1).not_after + SignedDuration::from_hours(24 * 8);
+    for (wanted, at) in [(true, late), (false, now())] {
+        state.collect(&mut memory, |_| wanted, at).await;
+        assert_ne!(swarm.lock().unwrap().version, 0);
+    }
+    state.collect(&mut memory, |_| false, late).await;
+    assert_eq!(swarm.lock().unwrap().version, 0);
+    assert_eq!(memory.kept(&name()), Kept::default());
 }
