@@ -20,6 +20,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// A minute until the schedule comes round, and the time to renew.
 const DEADLINE: Duration = Duration::from_secs(90);
+/// Until a killed runner's lease is over, and for a look.
+const TO_LOOK: Duration = Duration::from_secs(60);
 /// A minute, and longer than a renewal takes.
 const CONTROLS: Duration = Duration::from_secs(70);
 
@@ -37,6 +39,16 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
         .await?;
     let before = site.seen().await?;
     let old = stage.one_certificate(&before).unwrap_or_default();
+    // Of what it does at its start, this shows nothing; and a killed runner before it
+    // holds the lease for a while.
+    until("the daemon have looked", TO_LOOK, async || {
+        let status = site.status().await.map_err(|error| error.to_string())?;
+        match status.report.daemon.looks_again_at {
+            Some(_) => Ok(()),
+            None => Err(status.to_string()),
+        }
+    })
+    .await?;
     let _due = site.make_due().await?;
     let step = stage.step("the schedule comes round");
     let deadline = stage.patience(DEADLINE, CONTROLS);

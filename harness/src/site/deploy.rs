@@ -160,11 +160,6 @@ impl SiteOptions {
         format!("{}-rsa", self.domain)
     }
 
-    /// A name that leads to the same nodes, and that the stack file does not ask for.
-    pub(crate) fn other_name(&self) -> String {
-        format!("www.{}", self.domain)
-    }
-
     /// The variables of the stack file, with the lab's values.
     fn environment(&self, lab: &Lab) -> Vec<(&'static str, String)> {
         let (keys, second) = if self.dual_pair {
@@ -293,9 +288,7 @@ impl<'lab> Site<'lab> {
     /// # Errors
     /// What `docker stack deploy` wrote, when it failed.
     pub async fn deploy(lab: &'lab Lab, options: SiteOptions) -> Result<Self, SiteError> {
-        for name in [&options.domain, &options.other_name()] {
-            lead_here(lab, name).await?;
-        }
+        lead_here(lab, &options.domain).await?;
         let environment = options.environment(lab);
         let borrowed: Vec<(&str, &str)> = environment
             .iter()

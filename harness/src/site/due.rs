@@ -51,18 +51,19 @@ impl Site<'_> {
 
     /// Makes the site's certificate due: for certbot by an option of its own in the
     /// lineage, the one that an operator would use for an earlier renewal; for the
-    /// engine `acme` by one name more, or one less, on the load balancer's label.
+    /// engine `acme` by another name on the load balancer's label, which no order was
+    /// for before and no budget holds.
     ///
     /// # Caveats
     /// The stack file does not know of that name: a deploy of it is one more reason
-    /// to order.
+    /// to order, which a budget may hold.
     ///
     /// # Errors
     /// When there is no lineage of certbot's; when the label cannot be changed.
     pub async fn make_due(&self) -> Result<Due, SiteError> {
         match self.options().engine {
             Engine::Acme => {
-                self.ask_for_other_names().await?;
+                self.ask_for_another_name().await?;
                 Ok(Due { _lineage: None })
             }
             Engine::Certbot => {
@@ -79,18 +80,15 @@ impl Site<'_> {
         }
     }
 
-    async fn ask_for_other_names(&self) -> Result<(), SiteError> {
-        let load_balancer = self.load_balancer();
-        let labels = load_balancer.inspect().await?;
-        let labels = labels.and_then(|service| service.spec?.labels);
-        let names = labels.unwrap_or_default().remove(DOMAINS);
+    async fn ask_for_another_name(&self) -> Result<(), SiteError> {
         let domain = &self.options().domain;
-        let names = match names {
-            Some(more) if more != *domain => domain.clone(),
-            _ => format!("{domain},{}", self.options().other_name()),
-        };
-        let label = format!("{DOMAINS}={names}");
-        Ok(load_balancer.update(&["--label-add", &label]).await?)
+        let other = format!("w{}.{domain}", self.versions()? + 1);
+        self.leads_here(&other).await?;
+        let label = format!("{DOMAINS}={domain},{other}");
+        Ok(self
+            .load_balancer()
+            .update(&["--label-add", &label])
+            .await?)
     }
 }
 

@@ -35,6 +35,9 @@ pub struct StatusReport {
 pub struct DaemonStatus {
     /// `answered` or `silent`.
     pub daemon: String,
+    /// When it will look again; absent before its first look is over, and while it
+    /// is at work.
+    pub looks_again_at: Option<Timestamp>,
 }
 
 /// One certificate.

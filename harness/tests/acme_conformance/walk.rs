@@ -112,6 +112,22 @@ impl<'a> Walk<'a> {
         answer
     }
 
+    /// Says that a challenge is answered. Pebble looks at once, and may have begun to
+    /// note what it found when it answers: that is no part of this step.
+    pub(crate) async fn start(&mut self, step: &str, actor: &Actor, challenge: &str) {
+        let mut answer = self.quietly(actor, challenge, &json!({})).await;
+        let mut body = answer.json();
+        if let Some(body) = body.as_object_mut() {
+            let known = body.get("status").and_then(Value::as_str);
+            if matches!(known, Some("pending" | "processing" | "valid")) {
+                body.remove("validated");
+                body.insert("status".to_owned(), "pending".into());
+            }
+        }
+        answer.body = body.to_string().into_bytes();
+        self.see(step, &answer);
+    }
+
     /// An order that is looked at, and of which no name is valid already.
     pub(crate) async fn new_order(&mut self, step: &str, actor: &Actor, payload: &Value) -> Answer {
         let url = self.url("newOrder");

@@ -37,8 +37,7 @@ async fn right(walk: &mut Walk<'_>, actor: &Actor, stranger: &Actor) {
     .await;
     walk.post("challenge: an array", actor, &challenge, &json!([]))
         .await;
-    walk.post("challenge: a start", actor, &challenge, &json!({}))
-        .await;
+    walk.start("challenge: a start", actor, &challenge).await;
     let valid = walk.until_not(actor, &authorization, &["pending"]).await;
     walk.see("authorization that is valid", &valid);
     walk.look("challenge that is valid", actor, &challenge)
