@@ -37,10 +37,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
             ..stage.options()?
         })
         .await?;
-    let before = site.seen().await?;
-    let old = stage.one_certificate(&before).unwrap_or_default();
-    // Of what it does at its start, this shows nothing; and a killed runner before it
-    // holds the lease for a while.
+    // What it does at its start is another matter; and a runner that was killed before
+    // it holds the lease for a while, and may have left something to finish.
     until("the daemon have looked", TO_LOOK, async || {
         let status = site.status().await.map_err(|error| error.to_string())?;
         match status.report.daemon.looks_again_at {
@@ -49,6 +47,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
         }
     })
     .await?;
+    let before = site.seen().await?;
+    let old = stage.one_certificate(&before).unwrap_or_default();
     let _due = site.make_due().await?;
     let step = stage.step("the schedule comes round");
     let deadline = stage.patience(DEADLINE, CONTROLS);

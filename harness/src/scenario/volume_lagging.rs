@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::renewal_signal::renewed_without_harm;
 use super::{Control, Kind, Parameters, Scenario, Stage};
-use crate::site::{Site, SiteError};
+use crate::site::{Engine, Site, SiteError};
 use crate::volume::{Lagging, Volume};
 
 /// On a volume that lags, every replica is signalled when its own node shows the
@@ -70,11 +70,22 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 async fn signalled_at_once(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let replicas = site.load_balancer().running().await?;
     let versions = site.versions()?;
-    let due = site.make_due().await?;
-    let runner = stage.lab().service("patch_rollover");
-    runner
-        .update(&["--env-add", "ROLLOVER_HOLD_AT=issued"])
-        .await?;
+    let runner = site.runner();
+    let hold = ["--env-add", "ROLLOVER_HOLD_AT=issued"];
+    let due = match site.options().engine {
+        // The daemon orders as soon as it is due: it has to stand still by then.
+        Engine::Acme => {
+            runner.update(&hold).await?;
+            site.settle().await?;
+            site.make_due().await?
+        }
+        // The daemon asks certbot when it is started.
+        Engine::Certbot => {
+            let due = site.make_due().await?;
+            runner.update(&hold).await?;
+            due
+        }
+    };
     let published = crate::lab::wait::until("a new certificate", SEEN_BY_ALL * 3, async || {
         match site.versions() {
             Ok(newest) if newest > versions => Ok(()),
