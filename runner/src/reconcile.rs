@@ -127,7 +127,8 @@ impl Runner {
             collect_secrets(&self.manager).await;
         }
         let wanted = |name: &CertificateName| seen.certificates.contains_key(name);
-        self.state.collect(&mut self.memory, wanted, now()).await;
+        let (fence, memory) = (&self.manager.fence, &mut self.memory);
+        self.state.collect(fence, memory, wanted, now()).await;
         if report.acted() {
             self.passed(NamedStep::Concluded, About::Everything).await;
         }

@@ -137,6 +137,23 @@ impl<'lab> Service<'lab> {
         Ok(made.await?)
     }
 
+    /// Waits until an update of it is under way.
+    ///
+    /// # Errors
+    /// When none is before `deadline`.
+    pub async fn updating(&self, deadline: Duration) -> Result<(), LabError> {
+        let what = format!("an update of {} begin", self.name);
+        let begun = wait::until(what, deadline, async || {
+            let service = self.inspect().await.map_err(|error| error.to_string())?;
+            let update = service.and_then(|service| service.update_status);
+            match update.and_then(|update| update.state) {
+                Some(State::UPDATING) => Ok(()),
+                other => Err(format!("its update: {other:?}")),
+            }
+        });
+        Ok(begun.await?)
+    }
+
     /// What the swarm knows of it (its update's state among it), if it has it.
     ///
     /// # Errors

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::{Control, Kind, Parameters, Scenario, Stage};
-use crate::acme::Acme;
 use crate::acme::mock::{Call, Mock, ProblemType, Scripted};
 use crate::site::{Site, SiteError};
 
@@ -20,12 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the authority takes each order",
         found_by: Kind::Accepted,
     },
-    parameters: || Parameters {
-        nodes: 1,
-        replicas: 1,
-        acme: Acme::Mock,
-        ..Parameters::default()
-    },
+    parameters: Parameters::small_with_mock,
     play: |stage| Box::pin(play(stage)),
 };
 

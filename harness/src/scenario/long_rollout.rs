@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use bollard::models::ServiceUpdateStatusStateEnum as State;
-
 use super::{Control, Kind, Parameters, Scenario, Stage};
-use crate::acme::Acme;
 use crate::fault::{Active, Fault, LabelChanged};
 use crate::lab::wait::until;
 use crate::site::{Server, Site, SiteError};
@@ -19,12 +16,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "a person restarts it by hand, and the daemon waits for that",
         found_by: Kind::Stuck,
     },
-    parameters: || Parameters {
-        nodes: 1,
-        replicas: 1,
-        acme: Acme::Mock,
-        ..Parameters::default()
-    },
+    parameters: Parameters::small_with_mock,
     play: |stage| Box::pin(play(stage)),
 };
 
@@ -104,15 +96,7 @@ async fn beside(
 /// Once the restart has begun, another service asks for one more certificate.
 async fn obtained_meanwhile(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let slow = stage.lab().service(SLOW.service);
-    until("the restart begin", TO_BEGIN, async || {
-        let service = slow.inspect().await.map_err(|error| error.to_string())?;
-        let update = service.and_then(|service| service.update_status);
-        match update.and_then(|update| update.state) {
-            Some(State::UPDATING) => Ok(()),
-            other => Err(format!("its update: {other:?}")),
-        }
-    })
-    .await?;
+    slow.updating(TO_BEGIN).await?;
     let name = format!("other.{}", site.options().domain);
     site.leads_here(&name).await?;
     let asks = LabelChanged::of(site.load_balancer().name(), "rollover.domains.other", &name);

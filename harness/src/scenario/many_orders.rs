@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Control, Kind, Parameters, Scenario, Stage};
-use crate::acme::Acme;
 use crate::acme::mock::{Call, Received};
 use crate::lab::wait::until;
 use crate::site::{Site, SiteError};
@@ -18,12 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the setting allows all of them at a time",
         found_by: Kind::Overlap,
     },
-    parameters: || Parameters {
-        nodes: 1,
-        replicas: 1,
-        acme: Acme::Mock,
-        ..Parameters::default()
-    },
+    parameters: Parameters::small_with_mock,
     play: |stage| Box::pin(play(stage)),
 };
 

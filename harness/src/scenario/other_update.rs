@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use bollard::models::ServiceUpdateStatusStateEnum as State;
-
 use super::disturbed::HURRY;
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::lab::wait::until;
@@ -60,16 +58,7 @@ async fn followed(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
         update.extend(["--entrypoint", "false"]);
     }
     load_balancer.update(&update).await?;
-    until("the update begin", TO_BEGIN, async || {
-        let service = load_balancer.inspect().await;
-        let service = service.map_err(|error| error.to_string())?;
-        let update = service.and_then(|service| service.update_status);
-        match update.and_then(|update| update.state) {
-            Some(State::UPDATING) => Ok(()),
-            other => Err(format!("its update: {other:?}")),
-        }
-    })
-    .await?;
+    load_balancer.updating(TO_BEGIN).await?;
     let once = site.renew(&[]).await?;
     if !stage.is_control() {
         waits(stage, site, &once.output.stdout).await?;

@@ -68,6 +68,18 @@ impl Parameters {
         }
     }
 
+    /// One node, one replica, and the scripted authority: where what the runner asks of
+    /// that is the subject.
+    #[must_use]
+    pub(super) fn small_with_mock() -> Self {
+        Self {
+            nodes: 1,
+            replicas: 1,
+            acme: Acme::Mock,
+            ..Self::default()
+        }
+    }
+
     /// The lab that it takes.
     #[must_use]
     pub fn shape(&self) -> Shape {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::schedule::no_longer_served;
 use super::{Control, Kind, Parameters, Scenario, Stage};
-use crate::acme::Acme;
 use crate::acme::mock::{Call, Mock, Received, Window};
 use crate::clock;
 use crate::lab::wait::until;
@@ -20,12 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         wrong: "the authority names a time that is far away",
         found_by: Kind::Stuck,
     },
-    parameters: || Parameters {
-        nodes: 1,
-        replicas: 1,
-        acme: Acme::Mock,
-        ..Parameters::default()
-    },
+    parameters: Parameters::small_with_mock,
     play: |stage| Box::pin(play(stage)),
 };
 

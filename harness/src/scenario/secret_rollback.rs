@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::drift::scale;
 use super::{Control, Kind, Parameters, Scenario, Stage};
-use crate::lab::wait::until;
 use crate::site::{Site, SiteError, SiteOptions, Strategy};
 
 /// The secrets of the version before are there for `docker service rollback`.
@@ -78,21 +77,8 @@ async fn forget(site: &Site<'_>, version: &str) -> Result<(), SiteError> {
     Ok(())
 }
 
+/// Until swarm's update is over, too.
 async fn serve(site: &Site<'_>, version: &str, deadline: Duration) -> Result<(), SiteError> {
-    let replicas = usize::from(site.options().replicas);
-    Ok(until(
-        format!("every replica serve {version}"),
-        deadline,
-        async || {
-            let served = site.served().await?;
-            if served.len() < replicas {
-                return Err(format!("{} of {replicas} replicas serve", served.len()));
-            }
-            match served.iter().find(|it| it.fingerprint != version) {
-                Some(other) => Err(other.to_string()),
-                None => site.settled().await.map(drop),
-            }
-        },
-    )
-    .await?)
+    site.serves(version, deadline).await?;
+    site.settle().await
 }

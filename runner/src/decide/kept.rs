@@ -3,20 +3,17 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Memory;
 use super::held_back::HeldBack;
 use super::memory::{Attempt, Attempted, Backoff};
-use super::renewal::History;
+use super::renewal::{History, WEEK};
 use crate::model::{CertificateName, Fingerprint, Leaf};
 
 /// How much is kept of why an attempt failed: what an engine printed can be long.
 const LONGEST_REASON: usize = 1000;
-
-/// The limits of authorities, and the runner's own budget, look back so far.
-const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What is kept of one certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +52,8 @@ impl Kept {
     /// Whether it decides nothing any more where nobody asks for the certificate: what
     /// was issued has expired, and all that was tried is older than any limit counts.
     pub(crate) fn is_outlived(&self, now: Timestamp) -> bool {
-        let long_ago = |at: Timestamp| now.duration_since(at) > LOOKED_BACK;
+        // The limits of authorities, and the runner's own budget, look back so far.
+        let long_ago = |at: Timestamp| now.duration_since(at) > WEEK;
         let expired = self.issued.as_ref().map(|it| long_ago(it.not_after));
         let failed = self.failing.as_ref().map(|it| long_ago(it.at));
         match (expired, failed) {
@@ -153,6 +151,8 @@ pub(super) fn shortened(why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::decide::tests::{leaf, name, now};
 

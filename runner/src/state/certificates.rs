@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::{Key, Record, StateError, Store, Stored};
+use super::{Fence, Key, Record, StateError, Store, Stored};
 use crate::decide::{Kept, Memory, Problem};
 use crate::docker::Raw;
 use crate::model::CertificateName;
@@ -113,6 +113,7 @@ impl State {
     /// nothing any more.
     pub(crate) async fn collect(
         &mut self,
+        fence: &Fence,
         memory: &mut Memory,
         wanted: impl Fn(&CertificateName) -> bool,
         now: Timestamp,
@@ -126,11 +127,9 @@ impl State {
             let Some(stored) = self.stored.remove(&name) else {
                 continue;
             };
-            match self
-                .store
-                .remove(&Key::Certificate(name.clone()), &stored)
-                .await
-            {
+            let key = Key::Certificate(name.clone());
+            fence.pass().await;
+            match self.store.remove(&key, &stored).await {
                 Ok(()) => {
                     info!(certificate = %name, "nobody asks for it: what was kept of it is removed");
                     memory.forget(&name);

@@ -44,4 +44,5 @@ pub(crate) use facts::{Current, Facts, Issued};
 pub(crate) use history::{Failure, FailureClass, History, Order};
 pub(crate) use pace::Pace;
 pub(crate) use shared::Shared;
+pub(super) use time::WEEK;
 pub(crate) use verdict::{Decision, Verdict, WhyDue, WhyHeld, ask_ari_at, verdict};

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(super) const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
 pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
-pub(super) const WEEK: SignedDuration = SignedDuration::from_hours(24 * 7);
+pub(in crate::decide) const WEEK: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// The moment `by` after `at`, or the last that can be written.
 pub(super) fn after(at: Timestamp, by: SignedDuration) -> Timestamp {

@@ -14,7 +14,7 @@ use super::*;
 use crate::decide::tests::{leaf, name, now};
 use crate::decide::{Kept, Memory};
 use crate::docker::Endpoint;
-use crate::state::State;
+use crate::state::{Fence, State};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Counter {
@@ -251,14 +251,14 @@ async fn what_nobody_asks_for_and_is_outlived_is_removed() {
     memory.record_issued(&name(), &leaf(1), now());
     let kept = memory.kept(&name());
     store.create(&key(), &kept).await.unwrap();
-    let mut state = State::new(store);
+    let (mut state, fence) = (State::new(store), Fence::default());
     state.recall(&raw, &mut memory).await;
     let late = leaf(1).not_after + SignedDuration::from_hours(24 * 8);
     for (wanted, at) in [(true, late), (false, now())] {
-        state.collect(&mut memory, |_| wanted, at).await;
+        state.collect(&fence, &mut memory, |_| wanted, at).await;
         assert_ne!(swarm.lock().unwrap().version, 0);
     }
-    state.collect(&mut memory, |_| false, late).await;
+    state.collect(&fence, &mut memory, |_| false, late).await;
     assert_eq!(swarm.lock().unwrap().version, 0);
     assert_eq!(memory.kept(&name()), Kept::default());
 }
