@@ -32,8 +32,11 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     }
     label(&site, "restart").await?;
     let forced = forced(stage, &site).await;
-    order(&site, "stop-first").await?;
+    // In this order: the runner would begin the restart that nothing is in the way of
+    // any more, and a change of the service meanwhile leaves a task behind that swarm
+    // tries no more.
     label(&site, "signal").await?;
+    order(&site, "stop-first").await?;
     by_hand?;
     forced?;
     site.once(&[]).await?.succeeded()?;

@@ -33,6 +33,8 @@ struct Up {
     shape: Shape,
     /// What obtained certificates last.
     engine: Engine,
+    /// What was played last is not as it must be, and may have left anything.
+    spoiled: bool,
     lab: Lab,
 }
 
@@ -48,9 +50,10 @@ impl Labs {
             Some(mut up) if up.shape == shape => {
                 // Each leaves files of another layout, and what it makes of the
                 // other's is a story of its own.
-                if up.engine != parameters.engine {
+                if up.spoiled || up.engine != parameters.engine {
                     Site::remove(&up.lab).await?;
                     up.engine = parameters.engine;
+                    up.spoiled = false;
                 }
                 up
             }
@@ -62,11 +65,20 @@ impl Labs {
                 Up {
                     lab: brought_up(&shape).await?,
                     engine: parameters.engine,
+                    spoiled: false,
                     shape,
                 }
             }
         };
         Ok(&self.current.insert(up).lab)
+    }
+
+    /// What was played last is not as it must be: the next begins in an empty swarm,
+    /// so that it is not red for what this one has left.
+    pub fn spoil(&mut self) {
+        if let Some(up) = &mut self.current {
+            up.spoiled = true;
+        }
     }
 
     /// The shape of the lab that is up.

@@ -146,7 +146,7 @@ impl Theatre {
 
     fn play(&self, turn: &Turn) -> Result<(), Failed> {
         let mut taken = self.take(turn);
-        self.runtime.block_on(async {
+        let ended = self.runtime.block_on(async {
             let lab = taken.labs.lab(&turn.parameters).await;
             let lab = lab.map_err(|error| with_causes(&error))?;
             let run = play(turn.scenario, turn.control, &turn.parameters, lab).await;
@@ -157,7 +157,11 @@ impl Theatre {
                 return Ok(());
             }
             Err(format!("{said}{}", keep(lab, &turn.name).await).into())
-        })
+        });
+        if ended.is_err() {
+            taken.labs.spoil();
+        }
+        ended
     }
 
     /// The lab that it is to be played in, when its turn has come.

@@ -23,6 +23,7 @@ pub(crate) use hold::Because;
 pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
 use plan::WhyNot;
+use renewal::WhyHeld;
 pub(crate) use plan::{
     ByDns, CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep,
     SecretsStep, Step, Turn, VersionStep, WhyIssue,
@@ -69,6 +70,7 @@ pub(crate) fn decide(
         let refused = refused.filter(|it| !plan.problems.contains(it));
         plan.problems.extend(refused);
         plan.problems.extend(own::problem(name, &step));
+        plan.problems.extend(failed_before(name, &step, memory));
         plan.problems
             .extend(issue::problem(snapshot, name, certificate, memory, now));
         plan.problems
@@ -193,6 +195,28 @@ pub(crate) fn forced_in_vain(plan: &Plan, forced: &[CertificateName]) -> Vec<Pro
 pub(crate) fn all_served(snapshot: &Snapshot, now: Timestamp) -> bool {
     let mut targets = snapshot.targets.iter();
     !snapshot.targets.is_empty() && targets.all(|view| target_in_step(snapshot, view, now))
+}
+
+/// An attempt that failed and is not made again yet: nothing else would say so of a
+/// pass that does nothing about it.
+fn failed_before(name: &CertificateName, step: &Step, memory: &Memory) -> Option<Problem> {
+    let until = match step {
+        Step::Nothing(
+            WhyNot::BackingOff(until)
+            | WhyNot::Held {
+                until,
+                by: WhyHeld::Failed { .. } | WhyHeld::RetryAfter { .. },
+                ..
+            },
+        ) => *until,
+        _ => return None,
+    };
+    let why = memory.why(&Attempted::Certificate(name.clone()));
+    Some(Problem::IssueHeld {
+        name: name.clone(),
+        until,
+        why: why.unwrap_or("why is not remembered").to_owned(),
+    })
 }
 
 /// A published certificate that has expired, or is not valid yet: no reason not

@@ -238,6 +238,9 @@ pub(super) fn problem(name: &CertificateName, step: &Step) -> Option<Problem> {
             issued,
             until,
         }),
-        WhyHeld::RetryAfter { .. } | WhyHeld::Failed { .. } | WhyHeld::Pace => None,
+        // That something failed is said whoever decides.
+        WhyHeld::RetryAfter { .. } | WhyHeld::Failed { .. } => None,
+        // Nothing is wrong: others go first.
+        WhyHeld::Pace => None,
     }
 }

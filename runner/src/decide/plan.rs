@@ -434,6 +434,13 @@ pub(crate) enum Problem {
         issued: u32,
         until: Timestamp,
     },
+    #[error("certificate {name}: the last attempt failed; it is tried again at {until}; {why}")]
+    IssueHeld {
+        name: CertificateName,
+        until: Timestamp,
+        /// Why the last attempt failed.
+        why: String,
+    },
     #[error("certificate {name}: what is published expired at {at}")]
     Expired {
         name: CertificateName,

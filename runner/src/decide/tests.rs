@@ -217,6 +217,12 @@ fn a_failure_holds_back_all_but_a_person() {
         step(&world, &memory, &[]),
         Step::Nothing(WhyNot::BackingOff("2026-11-24T12:00:30Z".parse().unwrap()))
     );
+    let told = decided(&world, &memory, &[]).problems;
+    assert_eq!(
+        told[0].to_string(),
+        "certificate example.org: the last attempt failed; it is tried again at \
+         2026-11-24T12:00:30Z; no answer"
+    );
     // What is missing stays the reason: there is no lineage to renew yet.
     assert_eq!(
         step(&world, &memory, &[name()]),

@@ -14,7 +14,8 @@ pub(crate) struct Replica {
     pub(crate) task: String,
     /// Its slot, or 0 in a global service.
     pub(crate) slot: i64,
-    /// The host name of its node, or the node's ID when it is not known.
+    /// The host name of its node, or the node's ID when it is not known; empty while
+    /// swarm has found it no node.
     pub(crate) node: String,
     /// How the runner can reach it, if it can.
     pub(crate) reach: Option<Reach>,
@@ -60,10 +61,13 @@ impl Replica {
 
     /// How people are told of it: `replica 2 on node-3`.
     pub(crate) fn name(&self) -> String {
-        if self.slot == 0 {
-            format!("replica on {}", self.node)
-        } else {
-            format!("replica {} on {}", self.slot, self.node)
+        let place = match self.node.as_str() {
+            "" => "without a node".to_owned(),
+            node => format!("on {node}"),
+        };
+        match self.slot {
+            0 => format!("replica {place}"),
+            slot => format!("replica {slot} {place}"),
         }
     }
 }

@@ -27,7 +27,10 @@ impl fmt::Display for Status {
             self.write_tables(f)?;
         }
         for certificate in &self.certificates {
-            if let Some(error) = &certificate.last_error {
+            // While it waits for the next attempt, a problem says why.
+            let error = certificate.last_error.as_ref();
+            let told = |error: &&String| self.problems.iter().any(|it| it.contains(*error));
+            if let Some(error) = error.filter(|error| !told(error)) {
                 writeln!(f, "last error: {error}")?;
             }
         }
