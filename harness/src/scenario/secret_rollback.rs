@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::drift::scale;
 use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::lab::wait::until;
 use crate::site::{Site, SiteError, SiteOptions, Strategy};
 
 /// The secrets of the version before are there for `docker service rollback`.
@@ -77,8 +78,11 @@ async fn forget(site: &Site<'_>, version: &str) -> Result<(), SiteError> {
     Ok(())
 }
 
-/// Until swarm's update is over, too.
+/// Until swarm's update is over, too, which is told as rolled back here.
 async fn serve(site: &Site<'_>, version: &str, deadline: Duration) -> Result<(), SiteError> {
     site.serves(version, deadline).await?;
-    site.settle().await
+    let over = until("the update end", deadline, async || {
+        site.settled().await.map(drop)
+    });
+    Ok(over.await?)
 }

@@ -23,11 +23,11 @@ pub(crate) use hold::Because;
 pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
 use plan::WhyNot;
-use renewal::WhyHeld;
 pub(crate) use plan::{
     ByDns, CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep,
     SecretsStep, Step, Turn, VersionStep, WhyIssue,
 };
+use renewal::WhyHeld;
 pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
 use std::collections::BTreeSet;

@@ -90,7 +90,8 @@ fn what_is_due_is_issued_and_a_failure_holds_it() {
     memory.record(asked(), now(), Some("connect: timed out".into()));
     // A pass that only waits is not a good one.
     let told = &decided_by_own(&due, &memory, &[]).problems;
-    let why = matches!(told.as_slice(), [Problem::IssueHeld { why, .. }] if why == "connect: timed out");
+    let why =
+        matches!(told.as_slice(), [Problem::IssueHeld { why, .. }] if why == "connect: timed out");
     assert!(why, "{told:?}");
     let forced = own_step(&due, &memory, &[name()]);
     assert_eq!(forced.to_string(), "renew: asked for by a person");
