@@ -269,7 +269,7 @@ async fn look(
     kinds: &Kinds,
 ) -> Serving {
     if !replica.running {
-        return Serving::Unreachable(format!("swarm says {}", replica.state));
+        return Serving::Unreachable(swarm_says(replica, target));
     }
     let question = question(target, certificate, kinds);
     match (replica.endpoint(target.probe.port), question) {
@@ -280,6 +280,20 @@ async fn look(
             target.probe.port
         )),
     }
+}
+
+/// Why a replica does not run. One that waits for a port while its service is changed
+/// in a way that leaves tasks as they are (a label, say) is never tried again by swarm,
+/// which calls the update completed (`noSuitableNode` in swarmkit's scheduler).
+fn swarm_says(replica: &Replica, target: &Target) -> String {
+    let (state, service) = (&replica.state, &target.name);
+    if state.starts_with("pending") && state.contains("host-mode port already in use") {
+        return format!(
+            "swarm says {state}; if a node has that port free, swarm has given this replica up, \
+             and `docker service update --force {service}` has it try again"
+        );
+    }
+    format!("swarm says {state}")
 }
 
 fn question<'a>(
@@ -306,4 +320,27 @@ async fn public_of(target: &Target, kinds: &Kinds) -> Option<PublicView> {
         address: address.to_owned(),
         serving,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::tests::{all, leaf, world};
+
+    #[test]
+    fn a_replica_that_swarm_may_have_given_up_is_told_with_what_helps() {
+        let mut seen = world(Published::Pair(leaf(1)), all(&leaf(1)))
+            .targets
+            .remove(0);
+        let mut replica = seen.replicas.remove(2).replica;
+        replica.node = String::new();
+        "pending: no suitable node (host-mode port already in use on 3 nodes)"
+            .clone_into(&mut replica.state);
+        insta::assert_snapshot!(
+            format!("{}: {}", replica.name(), swarm_says(&replica, &seen.target)),
+            @"replica 3 without a node: swarm says pending: no suitable node (host-mode port already in use on 3 nodes); if a node has that port free, swarm has given this replica up, and `docker service update --force patch_loadbalancer` has it try again"
+        );
+        "starting".clone_into(&mut replica.state);
+        assert_eq!(swarm_says(&replica, &seen.target), "swarm says starting");
+    }
 }
