@@ -7,11 +7,13 @@ mod dns;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bollard::auth::DockerCredentials;
 use clap::{Args, ValueEnum};
 
 use crate::act::step::HoldAt;
 use crate::decide::ByDns;
 use crate::decide::renewal::Digest;
+use crate::docker::{LoginError, login};
 use crate::model::{Schedule, ScheduleError, parse_duration};
 
 pub(crate) use acme::{AcmeSettings, AnswerBy};
@@ -27,12 +29,15 @@ pub(crate) const WEBROOT: &str = "webroot";
 /// Every setting of the runner, as given.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Settings {
-    /// When to look for due renewals: the five fields of crontab(5).
-    /// Default: twice a day at a minute of this runner's own
+    /// When certbot is asked whether something is due (engine certbot): the five fields
+    /// of crontab(5). The engine acme renews when the authority suggests it, or else by
+    /// age, at any hour; the label rollover.window is what keeps replicas untouched at
+    /// certain hours. Default: twice a day at a minute of this runner's own
     #[arg(long, env = "ROLLOVER_SCHEDULE", value_name = "CRONTAB")]
     schedule: Option<String>,
 
-    /// The time zone of the schedule: an IANA name
+    /// The time zone of the schedule: an IANA name. A window names its own, and all that
+    /// is printed is in UTC
     #[arg(
         long,
         env = "ROLLOVER_TIME_ZONE",
@@ -137,6 +142,16 @@ pub(crate) struct Settings {
     )]
     pub(crate) agent_image: String,
 
+    /// A file with the logins of registries, in the form of Docker's config.json, for
+    /// the images that are pulled for the runner: the job's and certbot's; none if empty
+    #[arg(
+        long,
+        env = "ROLLOVER_REGISTRY_AUTH_FILE",
+        value_name = "FILE",
+        default_value = ""
+    )]
+    registry_auth_file: String,
+
     /// How long a rollout by signal may take until every replica serves the
     /// published certificate; it includes the lag of the shared volume
     #[arg(long, env = "ROLLOVER_SIGNAL_TIMEOUT", value_name = "DURATION",
@@ -217,6 +232,12 @@ pub(crate) enum SettingError {
         file = file.display()
     )]
     ExternalKey { file: PathBuf, why: String },
+    #[error("--registry-auth-file / ROLLOVER_REGISTRY_AUTH_FILE: {file}: {why}")]
+    RegistryAuth {
+        file: String,
+        #[source]
+        why: LoginError,
+    },
     #[error(transparent)]
     Dns(#[from] DnsSettingError),
 }
@@ -246,6 +267,12 @@ impl Settings {
         self.acme_ca_file()?;
         self.acme.check()?;
         self.dns.check()?;
+        if !self.agent_image.is_empty() {
+            self.login(&self.agent_image)?;
+        }
+        if self.engine == Engine::Certbot {
+            self.login(&self.certbot_image)?;
+        }
         if !self.acme_directory.starts_with("https://") {
             return Err(SettingError::AcmeDirectory(self.acme_directory.clone()));
         }
@@ -257,6 +284,19 @@ impl Settings {
         Err(SettingError::CertificateRoot {
             path: self.certificate_root.clone(),
             found,
+        })
+    }
+
+    /// The login for the registry of `image`, if there is one. It is read each time,
+    /// for what it is read from may change.
+    pub(crate) fn login(&self, image: &str) -> Result<Option<DockerCredentials>, SettingError> {
+        let file = &self.registry_auth_file;
+        if file.is_empty() {
+            return Ok(None);
+        }
+        login(Path::new(file), image).map_err(|why| SettingError::RegistryAuth {
+            file: file.clone(),
+            why,
         })
     }
 

@@ -1,6 +1,5 @@
 //! From the runner's own engine back to certbot.
 
-use std::fs;
 use std::path::Path;
 
 use super::drift::scale;
@@ -67,12 +66,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 }
 
 async fn point_back(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
-    let page = site.options().stack.with_file_name(PAGE);
-    let text = fs::read_to_string(&page).map_err(|source| SiteError::File {
-        doing: "read",
-        path: page,
-        source,
-    })?;
+    let text = site.options().page(PAGE)?;
     let Some(command) = text.lines().find(|line| line.starts_with(COMMAND)) else {
         stage.found(Kind::Lab, format!("expected {COMMAND:?} in {PAGE}"));
         return Ok(());

@@ -34,6 +34,7 @@ mod other_update;
 mod parameters;
 mod placed;
 mod play;
+mod private_registry;
 mod readers;
 mod renewal_restart;
 mod renewal_secret;

@@ -154,6 +154,20 @@ impl SiteOptions {
         })
     }
 
+    /// A page of the documentation beside the stack file, such as `docs/login.md`,
+    /// whose commands are to be run as a person would.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn page(&self, page: &str) -> Result<String, SiteError> {
+        let path = self.stack.with_file_name(page);
+        std::fs::read_to_string(&path).map_err(|source| SiteError::File {
+            doing: "read",
+            path,
+            source,
+        })
+    }
+
     /// The name of the second certificate of a dual pair.
     #[must_use]
     pub fn second(&self) -> String {

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
+use bollard::auth::DockerCredentials;
 use bollard::models::{
     Mount, MountType, NetworkAttachmentConfig, ServiceSpec, ServiceSpecMode, Task, TaskSpec,
     TaskSpecContainerSpec, TaskSpecPlacement, TaskSpecRestartPolicy,
@@ -17,10 +18,11 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 use tracing::warn;
 
-use crate::config::Settings;
+use crate::config::{SettingError, Settings};
 use crate::docker::{Manager, describe, is_not_found};
 use crate::model::{Placement, Platform, Target};
 use crate::observe::own::Own;
@@ -72,12 +74,20 @@ pub(crate) enum JobError {
          --agent-image / ROLLOVER_AGENT_IMAGE"
     )]
     NoImage { job: String },
+    #[error(transparent)]
+    Login(#[from] SettingError),
     #[error("{what} the job {job}: {why}")]
     Engine {
         what: &'static str,
         job: String,
         why: String,
     },
+}
+
+/// What a job runs, and with which login each node pulls it.
+pub(crate) struct Image {
+    name: String,
+    login: Option<DockerCredentials>,
 }
 
 /// The job of one kind for one target. There is never more than one of it.
@@ -106,15 +116,15 @@ impl<'a> Job<'a> {
     /// The image that it runs: the setting's, or else the runner's own.
     ///
     /// # Errors
-    /// When there is neither.
-    pub(crate) fn image(&self, settings: &Settings, own: Option<&Own>) -> Result<String, JobError> {
-        if !settings.agent_image.is_empty() {
-            return Ok(settings.agent_image.clone());
-        }
-        own.map(|own| own.image.clone())
-            .ok_or_else(|| JobError::NoImage {
-                job: self.name.clone(),
-            })
+    /// When there is neither, or the file of logins cannot be used.
+    pub(crate) fn image(&self, settings: &Settings, own: Option<&Own>) -> Result<Image, JobError> {
+        let set = Some(&settings.agent_image).filter(|image| !image.is_empty());
+        let name = set.or(own.map(|own| &own.image));
+        let name = name.cloned().ok_or_else(|| JobError::NoImage {
+            job: self.name.clone(),
+        })?;
+        let login = settings.login(&name)?;
+        Ok(Image { name, login })
     }
 
     /// Creates it: from then on it runs by itself, on `network` if its tasks
@@ -124,21 +134,24 @@ impl<'a> Job<'a> {
     /// second service of the same name.
     pub(crate) async fn create(
         &self,
-        image: String,
+        image: Image,
         target: &Target,
         network: Option<&str>,
         order: &impl Serialize,
     ) -> Result<(), JobError> {
         // Plain data whose every part serialises: this cannot fail.
         let order = serde_json::to_string(order).unwrap_or_default();
-        let mut specification = specification(self, image, target, &order);
+        let mut specification = specification(self, image.name, target, &order);
         if let (Some(network), Some(tasks)) = (network, &mut specification.task_template) {
             tasks.networks = Some(vec![NetworkAttachmentConfig {
                 target: Some(network.to_owned()),
                 ..NetworkAttachmentConfig::default()
             }]);
         }
-        let created = self.manager.docker.create_service(specification, None);
+        let created = self
+            .manager
+            .docker
+            .create_service(specification, image.login);
         created.await.map_err(self.failed("create"))?;
         Ok(())
     }
@@ -263,11 +276,20 @@ pub(crate) async fn remove_leftovers(manager: &Manager, kind: Kind, unfinished: 
     }
 }
 
-/// The name of a target's job. Swarm takes names of up to 63 characters.
+/// As swarm has it for services.
+const LONGEST: usize = 63;
+
+/// The name of a target's job. One that would be too long ends in a digest of the
+/// target's, so that no two have one job.
 fn name(kind: Kind, target: &str) -> String {
-    let mut name = format!("rollover-{kind}-{target}");
-    name.truncate(63);
-    name.trim_end_matches(['-', '_', '.']).to_owned()
+    let whole = format!("rollover-{kind}-{target}");
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    let digest = Sha256::digest(target);
+    let hex: String = digest[..5].iter().map(|it| format!("{it:02x}")).collect();
+    let kept: String = whole.chars().take(LONGEST - 1 - hex.len()).collect();
+    format!("{kept}-{hex}")
 }
 
 fn specification(job: &Job<'_>, image: String, target: &Target, order: &str) -> ServiceSpec {
@@ -337,8 +359,9 @@ mod tests {
             name(Kind::Signal, "patch_loadbalancer"),
             "rollover-signal-patch_loadbalancer"
         );
-        let long = name(Kind::Signal, &"a-".repeat(40));
-        assert!(long.len() <= 63 && !long.ends_with('-'), "{long}");
+        let long = |end| name(Kind::Signal, &format!("{}{end}", "a-".repeat(31)));
+        assert_eq!(long(1).len(), 63);
+        assert_ne!(long(1), long(2));
     }
 
     #[test]

@@ -40,11 +40,7 @@ pub(super) async fn start_alone(settings: Settings) -> Result<(Runner, Exclusive
 }
 
 /// Checks the settings and starts logging.
-pub(super) fn begin(settings: &Settings) -> Result<(), StartError> {
-    begin_with(settings, Progress::default())
-}
-
-fn begin_with(settings: &Settings, progress: Progress) -> Result<(), StartError> {
+fn begin(settings: &Settings, progress: Progress) -> Result<(), StartError> {
     log_to_stderr(settings, progress);
     settings.check()?;
     if !settings.clock_ahead.is_zero() {
@@ -54,16 +50,20 @@ fn begin_with(settings: &Settings, progress: Progress) -> Result<(), StartError>
     Ok(())
 }
 
-/// The same, and connects to the swarm.
+/// Checks the settings, starts logging, and connects to the swarm.
 pub(super) async fn start(settings: Settings) -> Result<Runner, StartError> {
     start_with(settings, Progress::default()).await
 }
 
 async fn start_with(settings: Settings, progress: Progress) -> Result<Runner, StartError> {
-    begin_with(&settings, progress.clone())?;
+    begin(&settings, progress.clone())?;
     let schedule = settings.schedule()?;
     let manager = connect_to_manager(&settings.docker_host).await?;
     let own = Own::look(&manager.docker).await.map_err(StartError::Own)?;
+    // By it the job is pulled, if nothing else is set.
+    if let Some(own) = own.as_ref().filter(|_| settings.agent_image.is_empty()) {
+        settings.login(&own.image)?;
+    }
     let stack = own.as_ref().and_then(|own| own.stack.clone());
     let store = Store::new(manager.docker.clone(), own::name(own.as_ref()), stack);
     Ok(Runner {

@@ -1,11 +1,13 @@
 //! The way to the Docker engine, and what every caller needs of its errors.
 
 mod elements;
+mod login;
 mod raw;
 
 use bollard::Docker;
 use bollard::errors::Error;
 
+pub(crate) use login::{LoginError, login};
 #[cfg(test)]
 pub(crate) use raw::Endpoint;
 pub(crate) use raw::{Raw, RawError};

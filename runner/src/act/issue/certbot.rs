@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use super::Request;
 use crate::act::step::{About, NamedStep};
-use crate::config::{Settings, WEBROOT};
+use crate::config::{SettingError, Settings, WEBROOT};
 use crate::decide::WhyIssue;
 use crate::docker::{Manager, describe, is_not_found};
 use crate::observe::files;
@@ -42,6 +42,8 @@ const LOG_LINES: usize = 12;
 pub(crate) enum CertbotError {
     #[error("{what}: {why}")]
     Engine { what: String, why: String },
+    #[error(transparent)]
+    Login(#[from] SettingError),
     #[error("pull the image {image}: {why}")]
     Pull { image: String, why: String },
     #[error(
@@ -175,7 +177,7 @@ async fn create(
     own: Option<&Own>,
     request: &Request<'_>,
 ) -> Result<String, CertbotError> {
-    ensure_image(docker, &settings.certbot_image).await?;
+    ensure_image(docker, settings).await?;
     let body = ContainerCreateBody {
         image: Some(settings.certbot_image.clone()),
         cmd: Some(arguments(settings, request)),
@@ -208,7 +210,8 @@ async fn start(docker: &Docker, container: &str) -> Result<(), CertbotError> {
     started.map_err(failed("start certbot's container"))
 }
 
-async fn ensure_image(docker: &Docker, image: &str) -> Result<(), CertbotError> {
+async fn ensure_image(docker: &Docker, settings: &Settings) -> Result<(), CertbotError> {
+    let image = settings.certbot_image.as_str();
     match docker.inspect_image(image).await {
         Ok(_) => return Ok(()),
         Err(error) if is_not_found(&error) => {}
@@ -219,7 +222,7 @@ async fn ensure_image(docker: &Docker, image: &str) -> Result<(), CertbotError> 
         .from_image(image)
         .build();
     docker
-        .create_image(Some(options), None, None)
+        .create_image(Some(options), None, settings.login(image)?)
         .try_for_each(|_| async { Ok(()) })
         .await
         .map_err(|error| CertbotError::Pull {
