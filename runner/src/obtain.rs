@@ -1,6 +1,7 @@
 //! Carrying out what was decided of certificates, and remembering what came of
 //! it: at once, for a crash may come at any step.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 
 use futures_util::stream::{self, StreamExt};
@@ -180,7 +181,8 @@ impl Obtaining<'_> {
         }
         let result = issue::issue(self.manager, self.settings, self.own, self.acme, &request).await;
         self.remember(&step.name, |memory| {
-            self.account_for(memory, step, before, &result);
+            let authority = self.settings.own_policy();
+            account_for(memory, authority, step, before, &result, now());
         })
         .await;
         let after = leaf(&result).cloned();
@@ -196,47 +198,11 @@ impl Obtaining<'_> {
         result
     }
 
-    /// Notes in `memory` what came of an attempt.
-    fn account_for(
-        &self,
-        memory: &mut Memory,
-        step: &CertificateStep,
-        before: Option<&Leaf>,
-        result: &Result<Issued, IssueError>,
-    ) {
-        let at = now();
-        let failed = result.as_ref().err().map(ToString::to_string);
-        memory.record(Attempted::Certificate(step.name.clone()), at, failed);
-        let after = leaf(result);
-        if let Some(leaf) = after {
-            memory.record_issued(&step.name, leaf, at);
-        }
-        let Some(authority) = self.settings.own_policy() else {
-            return;
-        };
-        let replaced = before.filter(|leaf| !leaf.placeholder);
-        let meant = matches!(step.step, Step::Issue(WhyIssue::Due { counts: false, .. }));
-        let refused = matches!(result, Ok(issued) if issued.replaces_refused);
-        if meant && refused {
-            memory.pace_mut().ordered(at);
-        }
-        let order = Order {
-            authority,
-            names: Digest::of_domains(&step.domains),
-            replaced: replaced.map(|leaf| leaf.fingerprint),
-            exempt: meant && !refused,
-        };
-        let history = memory.history_mut(&step.name);
-        match (after, result) {
-            (Some(leaf), _) => history.issued(at, &order, leaf.fingerprint),
-            (None, Err(error)) => history.failed(at, &order, failure(error, at)),
-            (None, Ok(_)) => {}
-        }
-    }
-
     /// Asks the authority when each of these certificates is to be renewed
-    /// (RFC 9773), and remembers what it said.
+    /// (RFC 9773), and remembers what it said. One that does not answer one of them is
+    /// not asked the others: each would wait as long, and all else waits meanwhile.
     pub(crate) async fn ask_when_to_renew(&self, questions: &[(CertificateName, Fingerprint)]) {
+        let silent = Cell::new(None);
         let answers = stream::iter(questions).map(async |(name, fingerprint)| {
             let root = &self.settings.certificate_root;
             // What was replaced meanwhile is asked for by the next look.
@@ -246,11 +212,21 @@ impl Obtaining<'_> {
             if Fingerprint::of_der(&certificate) != *fingerprint {
                 return;
             }
+            if let Some(failure) = silent.get() {
+                let failed = |memory: &mut Memory| {
+                    let history = memory.history_mut(name);
+                    history.ari_failed(now(), *fingerprint, failure);
+                };
+                return self.remember(name, failed).await;
+            }
             let answer = self.acme.renewal_info(self.settings, &certificate).await;
+            let at = now();
             if let Err(error) = &answer {
                 warn!(certificate = %name, "when to renew is not known: {error}");
+                if is_silent(error) {
+                    silent.set(Some(unanswered(error, at)));
+                }
             }
-            let at = now();
             self.remember(name, |memory| {
                 let history = memory.history_mut(name);
                 match &answer {
@@ -285,6 +261,45 @@ fn by_names(steps: &[CertificateStep]) -> Vec<Vec<&CertificateStep>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
+/// Notes in `memory` what came of an attempt that ended at `at`; `authority` is the one
+/// that was asked, where the runner decides what is due.
+fn account_for(
+    memory: &mut Memory,
+    authority: Option<Digest>,
+    step: &CertificateStep,
+    before: Option<&Leaf>,
+    result: &Result<Issued, IssueError>,
+    at: Timestamp,
+) {
+    let failed = result.as_ref().err().map(ToString::to_string);
+    memory.record(Attempted::Certificate(step.name.clone()), at, failed);
+    let after = leaf(result);
+    if let Some(leaf) = after {
+        memory.record_issued(&step.name, leaf, at);
+    }
+    let Some(authority) = authority else {
+        return;
+    };
+    let replaced = before.filter(|leaf| !leaf.placeholder);
+    let meant = matches!(step.step, Step::Issue(WhyIssue::Due { counts: false, .. }));
+    let refused = matches!(result, Ok(issued) if issued.replaces_refused);
+    if meant && refused {
+        memory.pace_mut().ordered(at);
+    }
+    let order = Order {
+        authority,
+        names: Digest::of_domains(&step.domains),
+        replaced: replaced.map(|leaf| leaf.fingerprint),
+        exempt: meant && !refused,
+    };
+    let history = memory.history_mut(&step.name);
+    match (after, result) {
+        (Some(leaf), _) => history.issued(at, &order, leaf.fingerprint),
+        (None, Err(error)) => history.failed(at, &order, failure(error, at)),
+        (None, Ok(_)) => {}
+    }
+}
+
 /// What was issued.
 fn leaf(result: &Result<Issued, IssueError>) -> Option<&Leaf> {
     result.as_ref().ok()?.published.leaf()
@@ -293,6 +308,12 @@ fn leaf(result: &Result<Issued, IssueError>) -> Option<&Leaf> {
 /// How long it is from `at` to `until`; nothing if that is past.
 fn from(at: Timestamp, until: Timestamp) -> SignedDuration {
     until.duration_since(at).max(SignedDuration::ZERO)
+}
+
+/// Whether it is of no use to ask the authority something else just now.
+fn is_silent(error: &AcmeError) -> bool {
+    let class = error.class();
+    matches!(class, AcmeErrorClass::Network | AcmeErrorClass::Unavailable)
 }
 
 /// What the policy needs to know of a failure.
@@ -356,7 +377,49 @@ fn answering(snapshot: &Snapshot, name: &CertificateName) -> Vec<Vec<(String, So
 mod tests {
     use super::*;
     use crate::decide::WhyIssue;
-    use crate::model::DomainName;
+    use crate::decide::renewal::WhyDue;
+    use crate::decide::tests::leaf as leaf_of;
+    use crate::model::{DomainName, Published};
+
+    /// Where the authority will not have a certificate replaced, its limits count the
+    /// order that was to be exempt; and that one only.
+    #[test]
+    fn an_order_that_was_to_replace_and_did_not_counts_in_the_pace() {
+        let at: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let domain = DomainName::parse("example.org").unwrap();
+        let free_at = |counts, replaces_refused| {
+            let step = CertificateStep {
+                name: CertificateName::of(&domain),
+                domains: vec![domain.clone()],
+                step: Step::Issue(WhyIssue::Due {
+                    why: WhyDue::Age,
+                    counts,
+                }),
+                look_at: None,
+            };
+            let (authority, before) = (Digest::of_authority("https://acme.example/"), leaf_of(1));
+            let mut memory = Memory::default();
+            for _ in 0..500 {
+                let issued = Ok(Issued {
+                    published: Published::Pair(leaf_of(2)),
+                    replaces_refused,
+                });
+                account_for(
+                    &mut memory,
+                    Some(authority),
+                    &step,
+                    Some(&before),
+                    &issued,
+                    at,
+                );
+            }
+            memory.pace().free_at()
+        };
+        assert!(free_at(false, false) <= at, "a replacement is exempt");
+        assert!(free_at(false, true) > at, "it was refused, and counts");
+        // What counts anyhow was counted when it was ordered.
+        assert!(free_at(true, true) <= at);
+    }
 
     #[test]
     fn what_is_for_the_same_names_goes_one_after_the_other() {

@@ -60,8 +60,11 @@ impl Way {
 
 macro_rules! step {
     ($name:literal, $way:ident, $told:literal) => {
+        step!($name, "", $way, $told)
+    };
+    ($name:literal, $by:literal, $way:ident, $told:literal) => {
         Step {
-            scenario: concat!("crash/", $name),
+            scenario: concat!("crash/", $name, $by),
             name: $name,
             way: Way::$way,
             told: $told,
@@ -69,8 +72,9 @@ macro_rules! step {
     };
 }
 
-/// Every step of `rollover --hold-at`, in its order.
-const STEPS: [Step; 18] = [
+/// Every step of `rollover --hold-at`, in its order; then those that the other engine
+/// comes to in another state: with `acme`, an order is open when the challenge is tried.
+const STEPS: [Step; 19] = [
     step!("observed", Renewal, false),
     step!("placeholder_prepared", FirstDeploy, false),
     step!("placeholder_published", FirstDeploy, false),
@@ -89,6 +93,7 @@ const STEPS: [Step; 18] = [
     step!("update_completed", Restart, true),
     step!("verified", Renewal, true),
     step!("concluded", Renewal, true),
+    step!("challenge_checked", "-acme", Acme, false),
 ];
 
 /// SIGKILL at the step with that number: the next start finishes what was begun.
@@ -292,6 +297,10 @@ mod tests {
     #[test]
     fn there_is_a_scenario_for_every_step_of_the_runner() {
         let here: Vec<_> = STEPS.iter().map(|step| step.name).collect();
-        assert_eq!(here, steps_of_the_runner());
+        let steps = steps_of_the_runner();
+        let (each, again) = here.split_at(steps.len());
+        assert_eq!(each, steps);
+        let known = |name: &&str| steps.iter().any(|step| step == name);
+        assert!(again.iter().all(known), "{again:?}");
     }
 }

@@ -6,9 +6,9 @@ use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
     check_bad, check_clean, check_held_back, crash, disturbed, drift, dual_pair, first_deploy,
     forced_rollout, gone_back, held_back, leftovers, long_rollout, many_orders, nothing_due,
-    other_update, placed, renewal_restart, renewal_secret, renewal_signal, renewal_unattended,
-    runners, schedule, secret_rollback, servers, state, stopped_rollout, taken_over, two_targets,
-    volume_gluster, volume_lagging, window,
+    other_update, placed, private_registry, renewal_restart, renewal_secret, renewal_signal,
+    renewal_unattended, runners, schedule, secret_rollback, servers, state, stopped_rollout,
+    taken_over, two_targets, volume_gluster, volume_lagging, window,
 };
 use crate::site::SiteError;
 
@@ -93,6 +93,7 @@ pub const LONG: &[Scenario] = &[
     crash::at::<15>(), // update_completed
     crash::at::<16>(), // verified
     crash::at::<17>(), // concluded
+    crash::at::<18>(), // challenge_checked, engine acme
     renewal_signal::LONG,
     stopped_rollout::SCENARIO,
     two_targets::SCENARIO,
@@ -103,6 +104,7 @@ pub const LONG: &[Scenario] = &[
     other_update::SCENARIO,
     secret_rollback::SCENARIO,
     placed::SCENARIO,
+    private_registry::SCENARIO,
     disturbed::NODE_DIES,
     disturbed::NODE_CUT_OFF,
     disturbed::REPLICA_KILLED,

@@ -23,8 +23,7 @@ pub(crate) enum NamedStep {
     TrialWritten,
     /// Every replica would answer a challenge
     ChallengeChecked,
-    /// The names of an order are proved and its key is kept; the authority does
-    /// not have its request yet
+    /// The names of an order are proved; the authority does not have its request yet
     OrderReady,
     /// The authority has the request; whether it has issued is not known
     OrderFinalized,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use instant_acme::{AuthorizationStatus, ChallengeType, Error, Order, OrderStatus};
+use instant_acme::{
+    AuthorizationStatus, ChallengeStatus, ChallengeType, Error, Order, OrderStatus,
+};
 use tokio::time::Instant;
 
 use super::answer::{Answers, Presented};
@@ -229,7 +231,10 @@ async fn say_ready(
         if told.contains(&url) {
             continue;
         }
-        if let Some(mut challenge) = authorization.challenge(kind.clone()) {
+        // An earlier attempt may have told of it.
+        if let Some(mut challenge) = authorization.challenge(kind.clone())
+            && challenge.status == ChallengeStatus::Pending
+        {
             challenge.set_ready().await?;
         }
         told.insert(url);

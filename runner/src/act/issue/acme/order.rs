@@ -53,10 +53,11 @@ pub(super) struct Session<'a> {
 
 impl Session<'_> {
     /// Orders the certificate, or goes on with the order that an earlier attempt
-    /// left after its key was sent.
+    /// left.
     ///
-    /// Guarantees: once the authority has the key, what it issues is fetched, by
-    /// this call or by one after a crash.
+    /// Guarantees: an order that the authority has taken is gone on with, by this call
+    /// or by one after a crash, until it comes to an end; and once it has the key, what
+    /// it issues is fetched.
     ///
     /// # Errors
     /// As the authority says. When it takes too long, or the connection breaks
@@ -65,16 +66,41 @@ impl Session<'_> {
         if let Some(obtained) = self.resume().await? {
             return Ok(obtained);
         }
-        let (mut order, replaces_refused) = self.place_order().await?;
-        self.authorize(&mut order).await?;
         let key = key::generate(self.request.key).await?;
-        self.keep(self.pending(order.url(), &key)).await?;
-        self.passed(NamedStep::OrderReady).await;
+        let (mut order, replaces_refused) = self.place_order().await?;
+        let pending = self.pending(order.url(), &key, replaces_refused);
+        self.keep(pending).await?;
+        self.prove_names(&mut order).await?;
         let obtained = self.finish(&mut order, &key).await?;
         Ok(Obtained {
             replaces_refused,
             ..obtained
         })
+    }
+
+    /// Until the authority would take the request. What kept it from looking, or us
+    /// from answering, is no end of the order.
+    async fn prove_names(&self, order: &mut Order) -> Result<(), AcmeError> {
+        let proved = self.authorize(order).await;
+        let is_final = |error: &AcmeError| {
+            !matches!(
+                error.class(),
+                Class::Network
+                    | Class::Unavailable
+                    | Class::BadNonce
+                    | Class::RateLimited
+                    | Class::Local
+                    | Class::DnsRefused
+                    | Class::DnsUnavailable
+                    | Class::DnsNotSeen
+            )
+        };
+        if proved.as_ref().is_err_and(is_final) {
+            self.place.remove()?;
+        }
+        proved?;
+        self.passed(NamedStep::OrderReady).await;
+        Ok(())
     }
 
     pub(super) async fn passed(&self, step: NamedStep) {
@@ -93,7 +119,7 @@ impl Session<'_> {
         })
     }
 
-    fn pending(&self, order: &str, key: &KeyPair) -> Pending {
+    fn pending(&self, order: &str, key: &KeyPair, replaces_refused: bool) -> Pending {
         Pending {
             directory: self.settings.acme_directory.clone(),
             order: order.to_owned(),
@@ -101,6 +127,7 @@ impl Session<'_> {
             key: self.request.key,
             profile: self.request.profile.map(str::to_owned),
             key_pem: key.serialize_pem(),
+            replaces_refused,
         }
     }
 
@@ -113,7 +140,7 @@ impl Session<'_> {
         let Ok(key) = key::parse(&pending.key_pem) else {
             return self.begin_anew("its key cannot be read");
         };
-        if pending != self.pending(&pending.order, &key) {
+        if pending != self.pending(&pending.order, &key, pending.replaces_refused) {
             return self.begin_anew("it was for something else");
         }
         let mut order =
@@ -128,19 +155,22 @@ impl Session<'_> {
                     };
                 }
             };
-        match order.state().status {
-            OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => {}
-            OrderStatus::Pending | OrderStatus::Invalid => {
-                return self.begin_anew("it was never ready");
-            }
+        if order.state().status == OrderStatus::Invalid {
+            return self.begin_anew("it was never ready");
         }
         info!(certificate = %self.request.name, "going on with the order of an earlier attempt");
+        if order.state().status == OrderStatus::Pending {
+            self.prove_names(&mut order).await?;
+        }
         let obtained = self.finish(&mut order, &key).await?;
         // From long ago, it is no renewal.
         if obtained.leaf.life_left(now()) < 0.5 {
             return self.begin_anew("what it issued is old");
         }
-        Ok(Some(obtained))
+        Ok(Some(Obtained {
+            replaces_refused: pending.replaces_refused,
+            ..obtained
+        }))
     }
 
     fn begin_anew(&self, why: &str) -> Result<Option<Obtained>, AcmeError> {

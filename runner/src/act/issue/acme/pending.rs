@@ -1,5 +1,4 @@
-//! An order under way, on disk: a crash or a broken connection after its key was
-//! sent must not waste it.
+//! An order under way, on disk: a crash or a broken connection must not waste it.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -21,6 +20,9 @@ pub(super) struct Pending {
     pub(super) key: KeyAlgorithm,
     pub(super) profile: Option<String>,
     pub(super) key_pem: String,
+    /// The authority would not take it as what replaces another.
+    #[serde(default)]
+    pub(super) replaces_refused: bool,
 }
 
 /// Where the order of a certificate is kept.
@@ -84,6 +86,7 @@ mod tests {
             key: KeyAlgorithm::Rsa2048,
             profile: None,
             key_pem: "a key".to_owned(),
+            replaces_refused: false,
         };
         place.keep(&pending).unwrap();
         let mode = fs::metadata(&place.0).unwrap().permissions().mode();
