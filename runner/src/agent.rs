@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use self::exec::{Ended, exec};
+use self::exec::{Ended, ExecError, exec};
 use self::files::pair_in;
 use crate::act::rollout::{Order, OrderedCertificate};
 use crate::act::wait::{Seen, TimedOut, until};
@@ -162,7 +162,7 @@ async fn tell(
     }
     if !order.test.is_empty() {
         let passed = succeeds(docker, container, &order.test, end).await;
-        passed.map_err(AgentError::Test)?;
+        passed.map_err(|error| refusal(error, AgentError::Test))?;
     }
     says("sees the new files, and waits for its turn");
     turn.await?;
@@ -170,7 +170,7 @@ async fn tell(
         Tell::Signal(signal) => kill(docker, container, signal).await?,
         Tell::Exec(command) => {
             let reloaded = succeeds(docker, container, command, end).await;
-            reloaded.map_err(AgentError::Reload)?;
+            reloaded.map_err(|error| refusal(error, AgentError::Reload))?;
         }
     }
     says("told");
@@ -232,13 +232,25 @@ async fn sees(
     ))
 }
 
+/// What it means that a command came to no good end: `of_the_command`, unless the
+/// engine did not run it.
+fn refusal(error: ExecError, of_the_command: fn(String) -> AgentError) -> AgentError {
+    match error {
+        ExecError::Command(why) => of_the_command(why),
+        ExecError::Engine(why) => AgentError::Engine {
+            what: "run a command in the container",
+            why,
+        },
+    }
+}
+
 /// Runs a command in a container to a good end; how else it ended, in words.
 async fn succeeds(
     docker: &Docker,
     container: &str,
     command: &[String],
     end: Instant,
-) -> Result<(), String> {
+) -> Result<(), ExecError> {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let patience = end.saturating_duration_since(Instant::now());
     let Ended {
@@ -252,5 +264,6 @@ async fn succeeds(
     let said = format!("{stdout} {stderr}");
     let said: Vec<&str> = said.split_whitespace().collect();
     let (command, said) = (words.join(" "), said.join(" "));
-    Err(format!("`{command}` failed with exit code {code}: {said}"))
+    let why = format!("`{command}` failed with exit code {code}: {said}");
+    Err(ExecError::Command(why))
 }

@@ -90,7 +90,7 @@ impl Runner {
         forced: &[CertificateName],
         stay: Stay,
     ) -> Result<Report, SwarmError> {
-        self.recall().await;
+        self.recall().await?;
         self.state.catch_up(&self.memory).await;
         let mut report = Report::default();
         let ended = self.rollouts.ended_before();
@@ -189,7 +189,9 @@ impl Runner {
             match &result {
                 Ok(done) => info!(
                     service = done.target,
-                    "every replica serves what is published, after {:.1} s", done.verified.seconds
+                    "{} serves what is published, after {:.1} s",
+                    done.verified.who(),
+                    done.verified.seconds
                 ),
                 Err(why) => error!("{why}"),
             }
@@ -234,7 +236,7 @@ impl Runner {
         target: &str,
         strategy: Option<&str>,
     ) -> Result<Report, ForceError> {
-        self.recall().await;
+        self.recall().await?;
         let mut seen = self.observe_and_remember().await?;
         let mut report = Report::default();
         let mut view = forced_target(&seen, target, strategy)?;
@@ -261,9 +263,12 @@ impl Runner {
     }
 
     /// Brings the memory up to what is kept in the swarm.
-    pub(crate) async fn recall(&mut self) {
+    ///
+    /// # Errors
+    /// When that was never read: nobody is to act on it then.
+    pub(crate) async fn recall(&mut self) -> Result<(), SwarmError> {
         let raw = &self.manager.raw;
-        self.state.recall(raw, &mut self.memory).await;
+        Ok(self.state.recall(raw, &mut self.memory).await?)
     }
 
     /// Who acts, of all runners in the swarm.

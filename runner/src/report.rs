@@ -253,8 +253,11 @@ impl Report {
 fn write_rollout(f: &mut fmt::Formatter<'_>, done: &RolloutOutcome) -> fmt::Result {
     writeln!(
         f,
-        "{}: by {}, every replica verified after {:.1} s",
-        done.target, done.strategy, done.verified.seconds
+        "{}: by {}, {} verified after {:.1} s",
+        done.target,
+        done.strategy,
+        done.verified.who(),
+        done.verified.seconds
     )?;
     for replica in &done.verified.replicas {
         let before = replica

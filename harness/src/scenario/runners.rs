@@ -14,8 +14,9 @@ use crate::site::{Site, SiteError};
 /// The acting runner is killed while a certificate is due.
 pub(super) const KILLED: Scenario = Scenario {
     name: "runners/killed",
-    about: "Two runners share a swarm, and a certificate is due. One acts, the other says whom it \
-            waits for. The one that acts is killed: the other takes over within 30 s, and orders \
+    about: "Two runners share a swarm. One acts, the other says whom it waits for, and does not \
+            give the account another key either. A certificate is due, and the one that acts is \
+            killed: the other takes over within 30 s, and orders \
             once.",
     control: Control {
         wrong: "there is no other runner",
@@ -72,6 +73,9 @@ const BEGUN: &str = "holding the lease";
 async fn killed(stage: &Stage<'_>) -> Result<(), SiteError> {
     let site = stage.site().await?;
     let acting = two_runners(stage, &site).await?;
+    if !stage.is_control() {
+        another_key(stage, &site, &acting).await?;
+    }
     let pair = Renewed::before(stage, &site).await?;
     if stage.is_control() {
         // Swarm starts another one only where there is to be one.
@@ -173,6 +177,26 @@ async fn two_runners(stage: &Stage<'_>, site: &Site<'_>) -> Result<Task, SiteErr
     let other = others.await?;
     says(&other, &["standby: patch_rollover.", " holds the lease"]).await?;
     Ok(acting)
+}
+
+/// The account's key, which both use, is changed by the one that acts only.
+async fn another_key(stage: &Stage<'_>, site: &Site<'_>, acting: &Task) -> Result<(), SiteError> {
+    let _step = stage.step("the account gets another key");
+    let change = ["/rollover", "account", "rollover-key", "--wait", "1s"];
+    for runner in site.runner().running().await? {
+        let said = runner.exec(&change).await?;
+        let (code, expected) = if runner.id == acting.id {
+            (0, "the account has another key")
+        } else {
+            (2, " holds the lease")
+        };
+        let text = format!("{}{}", said.stdout, said.stderr);
+        let clear = said.code == code && text.contains(expected);
+        stage.check(clear, Kind::Overlap, || {
+            format!("expected exit code {code} and {expected:?}, found {said}")
+        });
+    }
+    Ok(())
 }
 
 async fn scale(site: &Site<'_>, replicas: &str) -> Result<(), SiteError> {

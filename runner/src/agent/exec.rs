@@ -20,21 +20,42 @@ pub(super) struct Ended {
     pub(super) stderr: String,
 }
 
+/// Why a command did not come to an end of its own.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExecError {
+    /// That says nothing of the command.
+    #[error("{0}")]
+    Engine(String),
+    /// There is no such command, or it does not end.
+    #[error("{0}")]
+    Command(String),
+}
+
+/// How the engine begins to say that the command cannot be started in there.
+const NO_COMMAND: &str = "OCI runtime exec failed";
+
 /// Runs `command` in `container`, as the container's own user.
 ///
 /// # Errors
-/// In words, when it could not be run or does not end.
+/// When it could not be run or does not end.
 pub(super) async fn exec(
     docker: &Docker,
     container: &str,
     command: &[&str],
     patience: Duration,
-) -> Result<Ended, String> {
+) -> Result<Ended, ExecError> {
     let line = command.join(" ");
-    match timeout(patience, run(docker, container, command)).await {
-        Ok(ended) => ended.map_err(|error| format!("`{line}`: {}", describe(&error))),
-        Err(_) => Err(format!("`{line}` does not end")),
-    }
+    let Ok(ended) = timeout(patience, run(docker, container, command)).await else {
+        return Err(ExecError::Command(format!("`{line}` does not end")));
+    };
+    ended.map_err(|error| {
+        let why = format!("`{line}`: {}", describe(&error));
+        if why.contains(NO_COMMAND) {
+            ExecError::Command(why)
+        } else {
+            ExecError::Engine(why)
+        }
+    })
 }
 
 async fn run(

@@ -152,7 +152,8 @@ async fn nginx(
 
 async fn printed(docker: &Docker, id: &str, line: &str) -> Result<Nginx, String> {
     let started = Started::read(line);
-    let ended = exec(docker, id, &started.to_print(), TO_PRINT).await?;
+    let ended = exec(docker, id, &started.to_print(), TO_PRINT).await;
+    let ended = ended.map_err(|error| error.to_string())?;
     if ended.code != 0 {
         let (code, said) = (ended.code, ended.stderr.trim());
         return Err(format!("`nginx -T` failed with exit code {code}: {said}"));

@@ -2,17 +2,20 @@
 
 use clap::{Args, ValueEnum};
 
-use super::exclusive::Exclusive;
-use super::start::begin;
+use super::lease::{Wait, under_lease};
+use super::start::start_alone;
 use super::{Exit, complain, print};
-use crate::act::issue::Acme;
 use crate::config::Settings;
+use crate::reconcile::Runner;
 
 #[derive(Args, Debug)]
 pub(super) struct Account {
     /// What to do with it
     #[arg(value_enum, value_name = "ACTION")]
     action: Action,
+
+    #[command(flatten)]
+    wait: Wait,
 
     #[command(flatten)]
     settings: Settings,
@@ -25,29 +28,25 @@ enum Action {
 }
 
 impl Account {
-    /// Needs no swarm: an account is a matter between the authority and a file.
+    /// Under the lease: whichever runner acts may be about to use the old key.
     pub(super) async fn run(self) -> Exit {
-        if let Err(error) = begin(&self.settings) {
-            complain(&error);
-            return Exit::Two;
-        }
-        // The daemon may be about to use the old one.
-        let _exclusive = match Exclusive::wait().await {
-            Ok(exclusive) => exclusive,
+        let (mut runner, _exclusive) = match start_alone(self.settings).await {
+            Ok(started) => started,
             Err(error) => {
-                complain(&format!("cannot tell whether a reconcile runs: {error}"));
+                complain(&error);
                 return Exit::Two;
             }
         };
-        let done = match self.action {
-            Action::RolloverKey => Acme::default().roll_account_key(&self.settings).await,
+        let act = async |runner: &mut Runner| match self.action {
+            Action::RolloverKey => runner.acme.roll_account_key(&runner.settings).await,
         };
-        match done {
-            Ok(()) => {
+        match under_lease(&mut runner, self.wait, act).await {
+            Err(error) => error.complain(),
+            Ok(Ok(())) => {
                 print("the account has another key\n");
                 Exit::Ok
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 complain(&format!("cannot {error}"));
                 Exit::Failed
             }

@@ -29,7 +29,7 @@ Logs are coloured on a terminal only, and never when `NO_COLOR` is set. On a ter
 |---|---|
 | 0 | all is well; `run` was asked to end |
 | 1 | something failed, or a problem was found; the rest was done |
-| 2 | it could not start: wrong usage, a wrong setting, no swarm manager to speak to |
+| 2 | it could not start: wrong usage, a wrong setting, no swarm manager to speak to, another runner holds the lease |
 
 `rollover once --detailed-exit-code` ends with 2 also when it changed something. Then a report is \
 on stdout; when it could not start, stdout is empty.
@@ -120,8 +120,34 @@ fn write_command(page: &mut String, command: &Command, settings: &[Arg]) {
         page.push('\n');
     }
     for arg in own {
-        let _ = writeln!(page, "- `{}`: {}", flag(arg), help(arg));
+        let _ = writeln!(page, "- `{}`: {}{}", flag(arg), help(arg), more(arg));
     }
+}
+
+/// The values that an option takes, and its default, if it has some.
+fn more(arg: &Arg) -> String {
+    let takes_value = arg.get_action().takes_values();
+    let values = arg.get_possible_values();
+    let values = values
+        .iter()
+        .filter(|value| takes_value && !value.is_hide_set());
+    let values: Vec<_> = values
+        .map(|value| format!("`{}`", value.get_name()))
+        .collect();
+    let values = match values.as_slice() {
+        [] => String::new(),
+        [only] => format!(". It is {only}"),
+        several => format!(". One of {}", several.join(", ")),
+    };
+    let default = if takes_value {
+        default(arg)
+    } else {
+        String::new()
+    };
+    if default.is_empty() {
+        return values;
+    }
+    format!("{values}.{}", default.trim_end_matches('.'))
 }
 
 fn write_setting(page: &mut String, arg: &Arg) {
@@ -129,13 +155,8 @@ fn write_setting(page: &mut String, arg: &Arg) {
     let _ = write!(page, "\n### `{}`\n\n{}.\n\n", flag(arg), help(arg));
     let values = arg.get_possible_values();
     for value in values.iter().filter(|value| !value.is_hide_set()) {
-        let help = value.get_help().map(ToString::to_string);
-        let _ = writeln!(
-            page,
-            "- `{}`: {}",
-            value.get_name(),
-            help.unwrap_or_default()
-        );
+        let help = value.get_help().map(|help| format!(": {help}"));
+        let _ = writeln!(page, "- `{}`{}", value.get_name(), help.unwrap_or_default());
     }
     if !values.is_empty() {
         page.push('\n');

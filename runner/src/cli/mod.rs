@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Renew on schedule and keep every replica on the published certificate
+    /// Renew what is due and keep every replica on the published certificate
     Run(run::Run),
     /// Do now what is to be done, once
     Once(once::Once),
@@ -41,19 +41,19 @@ enum Command {
     /// Say how every certificate, target and replica stands: exit 0 if each
     /// replica serves what is published, 1 if not, 2 if it could not look
     Status(status::Status),
-    /// Have every replica of a service told or replaced now, in any hour, and see
-    /// that it serves what is published: exit 0 if each does, 1 if not, 2 if
+    /// Have every replica of a service reload (signal) or be replaced (restart,
+    /// secret) now, in any hour, and see that it serves what is published: exit 0 if each does, 1 if not, 2 if
     /// there is no such service
     Rollout(rollout::Rollout),
     /// Say what would lose requests or fail in the swarm as it is, with the fix:
     /// exit 0 when no error was found, 1 when one was, 2 when it could not look
     Check(check::Check),
     /// Say what would become of so many certificates in so many days, by the
-    /// runner's own policy and a model of an authority: exit 0 when none expired
-    /// and no limit was hit, 1 otherwise, 2 on wrong usage
+    /// runner's own policy and a model of an authority: exit 0 when each was issued,
+    /// none expired and no limit was hit, 1 otherwise, 2 on wrong usage
     Simulate(simulate::Simulate),
     /// Give the account at the certificate authority another key (engine acme):
-    /// exit 0 when that is done, 1 when it is not
+    /// exit 0 when that is done, 1 when it failed, 2 when it was not begun
     Account(account::Account),
     /// Carry out an order on this node, inside a job
     #[command(hide = true)]

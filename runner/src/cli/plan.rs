@@ -33,7 +33,10 @@ impl Plan {
                 return Exit::Two;
             }
         };
-        runner.recall().await;
+        if let Err(error) = runner.recall().await {
+            complain(&format!("cannot {error}"));
+            return Exit::Failed;
+        }
         if let Ok(told) = ask().await {
             runner.rolled_out_elsewhere = told.rolled_out();
         }

@@ -78,6 +78,7 @@ async fn lead_for_ever(keeper: &mut Keeper, runner: &mut Runner, changed: &Notif
         info!("holding the lease");
         if let Err(lost) = keeper.while_held(reconcile_for_ever(runner, changed)).await {
             runner.rollouts.drop_all().await;
+            runner.state.stands_by();
             warn!("{lost}; what was under way here was dropped");
         }
     }
@@ -94,8 +95,10 @@ async fn give_up(keeper: &mut Keeper) {
 }
 
 async fn reconcile_for_ever(runner: &mut Runner, changed: &Notify) {
-    match runner.schedule.next_after(now()) {
-        Some(next) => info!("started; the schedule's next renewal look is at {next}"),
+    // With the engine acme the schedule decides nothing.
+    let by_schedule = runner.settings.own_policy().is_none();
+    match runner.schedule.next_after(now()).filter(|_| by_schedule) {
+        Some(next) => info!("started; certbot is asked next at {next}"),
         None => info!("started"),
     }
     let mut last = Report::default();

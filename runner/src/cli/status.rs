@@ -36,7 +36,8 @@ impl Status {
             runner.schedule = told.schedule.clone();
             runner.rolled_out_elsewhere = told.rolled_out();
         }
-        runner.recall().await;
+        // What replicas serve can be told without it, and that it is missing is told.
+        let _ = runner.recall().await;
         let (snapshot, plan) = match runner.look(&[]).await {
             Ok(seen) => seen,
             Err(error) => {

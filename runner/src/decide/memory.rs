@@ -118,6 +118,12 @@ impl Memory {
     }
 
     fn note(&mut self, what: Attempted, at: Timestamp, why: Option<String>, backoff: Backoff) {
+        // A rollout that succeeded is not asked for again: other replicas that are
+        // behind, or other certificates, are another one.
+        if why.is_none() && matches!(what, Attempted::Rollout(..)) {
+            self.attempts.remove(&what);
+            return;
+        }
         let before = self.attempts.get(&what).map_or(0, |it| it.failures);
         let attempt = Attempt {
             at,
@@ -175,8 +181,14 @@ impl Memory {
     }
 
     /// Remembers which replicas were behind in a look of `at`, and which files
-    /// were broken, and forgets those that no longer are.
+    /// were broken, and forgets those that no longer are, and the failed rollouts of
+    /// services that are gone.
     pub(crate) fn saw(&mut self, snapshot: &Snapshot, at: Timestamp) {
+        let is_there = |id: &str| snapshot.targets.iter().any(|view| view.target.id == id);
+        self.attempts.retain(|what, _| match what {
+            Attempted::Rollout(service, _) => is_there(service),
+            Attempted::Certificate(_) => true,
+        });
         let before = std::mem::take(&mut self.broken);
         let certificates = snapshot.certificates.iter();
         let broken = certificates.filter(|(_, it)| matches!(it.published, Published::Broken(_)));
@@ -322,6 +334,7 @@ mod pairs {
 mod tests {
     use super::*;
     use crate::decide::renewal::{Digest, Order};
+    use crate::decide::tests::{all, leaf, world};
     use crate::model::DomainName;
 
     fn certificate() -> Attempted {
@@ -361,6 +374,26 @@ mod tests {
         assert_eq!(memory.held_until(&rollout(b"b")), None);
     }
 
+    /// A service with a thousand certificates rolls out several times a day.
+    #[test]
+    fn of_rollouts_the_failed_ones_are_remembered_as_long_as_their_service_is_there() {
+        let at: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+        let world = world(Published::Pair(leaf(1)), all(&leaf(1)));
+        let rollout =
+            |service: &str| Attempted::Rollout(service.into(), vec![Fingerprint::of_der(b"a")]);
+        let mut memory = Memory::default();
+        for service in ["service1", "gone"] {
+            memory.record(rollout(service), at, Some("no answer".into()));
+        }
+        memory.saw(&world, at);
+        assert_eq!(
+            memory.attempts.keys().collect::<Vec<_>>(),
+            [&rollout("service1")]
+        );
+        memory.record(rollout("service1"), at, None);
+        assert!(memory.attempts.is_empty());
+    }
+
     /// `rollover status` reads it in another process.
     #[test]
     fn it_is_the_same_after_a_way_through_json() {
@@ -368,7 +401,7 @@ mod tests {
         let mut memory = Memory::default();
         memory.record(certificate(), start, Some("no answer".into()));
         let rollout = Attempted::Rollout("service1".into(), vec![Fingerprint::of_der(b"a")]);
-        memory.record_eager(rollout.clone(), start, None);
+        memory.record_eager(rollout.clone(), start, Some("no job".into()));
         let name = CertificateName::of(&DomainName::parse("example.org").unwrap());
         let order = Order {
             authority: Digest::of_authority("https://acme.example/directory"),
@@ -388,7 +421,7 @@ mod tests {
         assert_eq!(again.why(&certificate()), Some("no answer"));
         assert_eq!(again.history(&name), memory.history(&name));
         assert_eq!(again.pace(), memory.pace());
-        assert_eq!(again.succeeded(&rollout), Some(start));
+        assert_eq!(again.held_until(&rollout), memory.held_until(&rollout));
     }
 
     #[test]

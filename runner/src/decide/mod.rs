@@ -58,12 +58,13 @@ pub(crate) fn decide(
             }
         };
         let refused = challenge::refused(snapshot, name, occasion.by_dns, &step);
-        let step = match step {
-            Step::Issue(_) if refused.is_some() => Step::Nothing(WhyNot::Problem),
+        // What is not done now is no reason to look again at once.
+        let (step, look_at) = match step {
+            Step::Issue(_) if refused.is_some() => (Step::Nothing(WhyNot::Problem), None),
             Step::Issue(why) if why != WhyIssue::Forced && rolled_out.contains(name) => {
-                Step::Nothing(WhyNot::RolledOut)
+                (Step::Nothing(WhyNot::RolledOut), None)
             }
-            step => step,
+            step => (step, look_at),
         };
         // It is said once of a service that has several.
         let refused = refused.map(Problem::Label);

@@ -540,6 +540,11 @@ pub(crate) enum Problem {
         targets: Vec<String>,
         why: String,
     },
+    #[error(
+        "service {target}: nothing was rolled out, for no replica runs that could be told of a \
+         published certificate"
+    )]
+    NobodyToTell { target: String },
     /// What is remembered could not be read or kept.
     #[error("{0}")]
     State(String),

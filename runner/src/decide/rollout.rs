@@ -47,6 +47,13 @@ pub(super) fn forced(
 ) -> Result<RolloutStep, Vec<Problem>> {
     let (mut plan, memory) = (Plan::default(), Memory::default());
     let step = step(&mut plan, snapshot, view, &memory, now, Touch::All);
+    // Where nothing is expected of them, touching replicas proves nothing.
+    let step = step.filter(|step| !step.expected.is_empty() || step.secrets.is_some());
+    if step.is_none() && plan.problems.is_empty() {
+        plan.problems.push(Problem::NobodyToTell {
+            target: view.target.name.clone(),
+        });
+    }
     step.ok_or(plan.problems)
 }
 

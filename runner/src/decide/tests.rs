@@ -98,6 +98,7 @@ pub(crate) fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
         placement: Placement::default(),
         stack: None,
         secrets: Vec::new(),
+        specification: 0,
         update: None,
     };
     Snapshot {
@@ -587,6 +588,16 @@ fn what_is_unsafe_is_not_forced_either() {
     let newer = world(Published::Pair(leaf(1)), all(&leaf(2)));
     let problems = forced_rollout(&newer, &newer.targets[0], now()).unwrap_err();
     assert!(!problems.is_empty());
+}
+
+#[test]
+fn a_forced_rollout_for_which_nobody_runs_is_no_good_one() {
+    let world = world(Published::Pair(leaf(2)), [(); 3].map(|()| starting()));
+    let problems = forced_rollout(&world, &world.targets[0], now()).unwrap_err();
+    let told = problems
+        .iter()
+        .any(|it| matches!(it, Problem::NobodyToTell { .. }));
+    assert!(told, "{problems:?}");
 }
 
 #[test]

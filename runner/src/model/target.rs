@@ -42,6 +42,10 @@ pub(crate) struct Target {
     pub(crate) stack: Option<String>,
     /// The secrets that its specification names, whoever made them.
     pub(crate) secrets: Vec<SecretReference>,
+    /// Its specification as it was seen, by a digest: what was decided of it holds as
+    /// long as it is the same.
+    #[serde(skip)]
+    pub(crate) specification: u64,
     /// How its last update stands; not looked at where none is rolled out.
     pub(crate) update: Option<Update>,
 }

@@ -110,7 +110,7 @@ pub(crate) async fn observe(
     engine: Engine,
     held_back: &BTreeSet<CertificateName>,
 ) -> Result<Snapshot, SwarmError> {
-    let (mut found, mut labels) = swarm::targets(&manager.docker).await?;
+    let (mut found, mut labels) = swarm::targets(manager).await?;
     if engine == Engine::Certbot {
         labels.extend(found.iter_mut().flat_map(take_out_what_certbot_cannot));
     }

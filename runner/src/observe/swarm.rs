@@ -1,10 +1,11 @@
 //! What the swarm says: which services are targets, and where their tasks run.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bollard::Docker;
 use bollard::models::{HealthConfig, Service, TaskSpecPlacement};
-use bollard::query_parameters::{ListNodesOptions, ListServicesOptionsBuilder};
+use bollard::query_parameters::ListNodesOptions;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +15,7 @@ use super::reach::{Node, WireAttachment, WirePortStatus, reach};
 use super::secrets;
 use crate::docker::{Manager, describe};
 use crate::model::{LabelError, Placement, Platform, Replica, Target, Update, parse_target};
+use crate::state::StateError;
 
 /// Why the swarm could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,15 @@ use crate::model::{LabelError, Placement, Platform, Replica, Target, Update, par
 pub(crate) struct SwarmError {
     what: &'static str,
     why: String,
+}
+
+impl From<StateError> for SwarmError {
+    fn from(error: StateError) -> Self {
+        Self {
+            what: "what is remembered of certificates",
+            why: error.to_string(),
+        }
+    }
 }
 
 pub(super) fn failed(what: &'static str) -> impl Fn(bollard::errors::Error) -> SwarmError {
@@ -37,19 +48,28 @@ pub(super) fn unreadable(error: &dyn std::error::Error) -> SwarmError {
     }
 }
 
+/// A service as it was seen.
+pub(super) struct Listed {
+    pub(super) service: Service,
+    /// [`digest`] of its specification.
+    pub(super) specification: u64,
+}
+
+/// By which it is known whether a specification is still what it was. The engine
+/// writes what is the same in the same way.
+pub(crate) fn digest(specification: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    specification.to_string().hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The targets of the swarm by name, and the labels that do not parse.
-pub(crate) async fn targets(docker: &Docker) -> Result<(Vec<Target>, Vec<LabelError>), SwarmError> {
-    let filters = HashMap::from([("label", vec!["rollover.enable"])]);
-    let options = ListServicesOptionsBuilder::default()
-        .filters(&filters)
-        .build();
-    let services = docker
-        .list_services(Some(options))
-        .await
-        .map_err(failed("services"))?;
+pub(crate) async fn targets(
+    manager: &Manager,
+) -> Result<(Vec<Target>, Vec<LabelError>), SwarmError> {
     let (mut targets, mut errors) = (Vec::new(), Vec::new());
-    for service in services {
-        let (target, wrong) = target(service);
+    for listed in services(manager).await? {
+        let (target, wrong) = target(listed);
         targets.extend(target);
         errors.extend(wrong);
     }
@@ -61,7 +81,7 @@ pub(crate) async fn targets(docker: &Docker) -> Result<(Vec<Target>, Vec<LabelEr
 /// The services that carry the label `rollover.enable`, whatever it says, with
 /// their health checks, which bollard's model of a service misses: it knows
 /// them by another name than the engine's.
-pub(super) async fn services(manager: &Manager) -> Result<Vec<Service>, SwarmError> {
+pub(super) async fn services(manager: &Manager) -> Result<Vec<Listed>, SwarmError> {
     // Percent-encoded {"label":["rollover.enable"]}.
     let path = "/services?filters=%7B%22label%22%3A%5B%22rollover.enable%22%5D%7D";
     let unreadable = |why: String| SwarmError {
@@ -69,13 +89,20 @@ pub(super) async fn services(manager: &Manager) -> Result<Vec<Service>, SwarmErr
         why,
     };
     let mut services = Vec::new();
-    let each = |service: Value| services.push(with_health_check(service));
-    let listed = manager.raw.each(path, each).await;
-    listed.map_err(|error| unreadable(error.to_string()))?;
+    let each = |service: Value| services.push(listed(service));
+    let all = manager.raw.each(path, each).await;
+    all.map_err(|error| unreadable(error.to_string()))?;
     services
         .into_iter()
         .collect::<Result<_, _>>()
         .map_err(|error| unreadable(error.to_string()))
+}
+
+fn listed(service: Value) -> Result<Listed, serde_json::Error> {
+    Ok(Listed {
+        specification: digest(&service["Spec"]),
+        service: with_health_check(service)?,
+    })
 }
 
 fn with_health_check(service: Value) -> Result<Service, serde_json::Error> {
@@ -91,7 +118,11 @@ fn with_health_check(service: Value) -> Result<Service, serde_json::Error> {
 }
 
 /// A service as a target, if it is one and its labels say enough.
-pub(super) fn target(service: Service) -> (Option<Target>, Vec<LabelError>) {
+pub(super) fn target(of: Listed) -> (Option<Target>, Vec<LabelError>) {
+    let Listed {
+        service,
+        specification,
+    } = of;
     let secrets = secrets::references(&service);
     let spec = service.spec.unwrap_or_default();
     let name = spec.name.unwrap_or_default();
@@ -118,6 +149,7 @@ pub(super) fn target(service: Service) -> (Option<Target>, Vec<LabelError>) {
             .unwrap_or_default(),
         stack: labels.get("com.docker.stack.namespace").cloned(),
         secrets,
+        specification,
         update: None,
     });
     (target, errors)

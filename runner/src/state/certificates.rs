@@ -1,7 +1,7 @@
 //! What is remembered of certificates, kept across restarts: read before each
 //! decision, written after each change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tracing::{info, warn};
@@ -19,15 +19,31 @@ impl Record for Kept {
 #[derive(Debug)]
 pub(crate) struct State {
     store: Store,
-    /// Whether it was read since this process began.
+    /// Whether all of it was read since this process began, or acts again.
     recalled: bool,
     stored: BTreeMap<CertificateName, Stored<Kept>>,
     /// Those of which this process remembers more than could be written.
-    unsaved: BTreeSet<CertificateName>,
+    unsaved: BTreeMap<CertificateName, Unsaved>,
     /// Why the last look could not read all of it.
     unread: Vec<StateError>,
     /// Why the last write of a certificate failed.
     unwritten: BTreeMap<CertificateName, StateError>,
+}
+
+/// A write that failed, or of which it is not known.
+#[derive(Debug)]
+struct Unsaved {
+    /// The version that it was to replace; none where there was no record.
+    over: Option<u64>,
+    tried: Kept,
+}
+
+impl Unsaved {
+    /// Whether what is found now is what this process knew, or what it wrote: then it
+    /// remembers more. Else somebody else has written, who had read it and knows more.
+    fn knows_more_than(&self, found: &Stored<Kept>) -> bool {
+        self.over == Some(found.version) || self.tried == found.record
+    }
 }
 
 impl State {
@@ -37,22 +53,32 @@ impl State {
             store,
             recalled: false,
             stored: BTreeMap::new(),
-            unsaved: BTreeSet::new(),
+            unsaved: BTreeMap::new(),
             unread: Vec::new(),
             unwritten: BTreeMap::new(),
         }
     }
 
     /// Brings `memory` up to what is kept. What this process could not write stays
-    /// as it remembers it. What cannot be read is a [problem](Self::problems), and
-    /// `memory` stays as it is in that.
+    /// as it remembers it, unless somebody else has written since. What cannot be read
+    /// is a [problem](Self::problems), and `memory` stays as it is in that.
     /// `raw` leads to the swarm that it is kept in.
-    pub(crate) async fn recall(&mut self, raw: &Raw, memory: &mut Memory) {
+    ///
+    /// # Errors
+    /// When it was never read: whoever acted on such a memory would order what was
+    /// ordered, and write that over what is kept.
+    pub(crate) async fn recall(
+        &mut self,
+        raw: &Raw,
+        memory: &mut Memory,
+    ) -> Result<(), StateError> {
         self.unread.clear();
         let mut found = BTreeMap::new();
         let all = Store::each::<Kept>(raw, |name, read| match read {
             Ok(stored) => {
-                if !self.unsaved.contains(&name) {
+                let unsaved = self.unsaved.get(&name);
+                if !unsaved.is_some_and(|it| it.knows_more_than(&stored)) {
+                    self.unsaved.remove(&name);
                     memory.restore(&name, stored.record.clone());
                 }
                 found.insert(name, stored);
@@ -61,17 +87,27 @@ impl State {
         });
         match all.await {
             Ok(()) => self.stored = found,
-            Err(error) => return self.unread.push(error),
+            Err(error) => {
+                self.unread.push(error.clone());
+                return if self.recalled { Ok(()) } else { Err(error) };
+            }
         }
         if !self.recalled {
             memory.count_orders();
             self.recalled = true;
         }
+        Ok(())
+    }
+
+    /// Another runner may act from now on: all of it has to be read before this one
+    /// does again.
+    pub(crate) fn stands_by(&mut self) {
+        self.recalled = false;
     }
 
     /// Writes what could not be written before.
     pub(crate) async fn catch_up(&mut self, memory: &Memory) {
-        for name in std::mem::take(&mut self.unsaved) {
+        for (name, _) in std::mem::take(&mut self.unsaved) {
             self.keep(memory, &name).await;
         }
     }
@@ -103,7 +139,9 @@ impl State {
             }
             Err(error) => {
                 warn!("{error}");
-                self.unsaved.insert(name.clone());
+                let over = self.stored.get(name).map(|before| before.version);
+                self.unsaved
+                    .insert(name.clone(), Unsaved { over, tried: kept });
                 self.unwritten.insert(name.clone(), error);
             }
         }

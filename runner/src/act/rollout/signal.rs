@@ -120,6 +120,8 @@ pub(super) async fn run(
     let image = job.image(settings, own)?;
     manager.fence.pass().await;
     job.remove().await?;
+    // That can have taken minutes.
+    manager.fence.pass().await;
     let canary = step.canary.as_ref();
     let network = canary.and_then(|canary| canary.network.as_deref());
     job.create(image, &step.target, network, order).await?;
@@ -142,6 +144,7 @@ pub(super) async fn run(
         never = job.listen(|line| heard.take(line)), if order.tells_more => match never {},
     };
     hold_at.passed(NamedStep::Verified, about).await;
+    manager.fence.pass().await;
     if let Err(error) = job.remove().await {
         // Every replica serves it; that the job stays is untidy, no failure.
         warn!(job = name, "the job stays behind: {error}");

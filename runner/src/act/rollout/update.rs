@@ -14,6 +14,7 @@ use crate::act::step::{About, HoldAt, NamedStep};
 use crate::decide::RolloutStep;
 use crate::docker::Manager;
 use crate::model::{Pace, Update, UpdateState};
+use crate::observe::swarm::digest;
 
 /// Room for a replica to stop, be pulled, start and become healthy.
 const FOR_EACH_REPLICA: Duration = Duration::from_secs(180);
@@ -64,12 +65,14 @@ impl<'a> Rolling<'a> {
 
     /// Starts the update from `service` as it was read to `specification`. The
     /// version makes this a compare-and-swap: a change by somebody else in
-    /// between is refused, not written over.
+    /// between is refused, not written over. So is one since it was decided, as of the
+    /// label that asks for this strategy, or of what holds a restart back.
     pub(super) async fn start(
         &mut self,
         service: &Value,
         mut specification: Value,
     ) -> Result<(), RolloutCause> {
+        as_decided(self.step, service)?;
         self.tasks
             .note_those_before(self.manager, &self.step.target.id)
             .await?;
@@ -110,18 +113,22 @@ impl<'a> Rolling<'a> {
 
     async fn follow(&mut self) -> Result<(), RolloutCause> {
         let begin = Instant::now();
-        let specification = self.service().await?["Spec"].take();
-        let monitor = monitored(&specification);
+        let mut begun_with = None;
         loop {
-            // Each look notes when a replica was first seen with the new one.
             // That the swarm cannot be read for a moment ends nothing.
+            if begun_with.is_none() {
+                let service = self.service().await.ok();
+                begun_with = service.map(|mut service| service["Spec"].take());
+            }
+            // Each look notes when a replica was first seen with the new one.
             let look = self.watch.look().await;
             self.tasks.look(self.manager, &self.step.target).await;
-            if let Ok(service) = self.service().await
-                && has_ended(&service, &specification, &self.tasks)?
+            if let (Ok(service), Some(begun_with)) = (self.service().await, &begun_with)
+                && has_ended(&service, begun_with, &self.tasks)?
             {
                 return Ok(());
             }
+            let monitor = begun_with.as_ref().map_or(Duration::ZERO, monitored);
             let limit = self.limit().saturating_add(monitor);
             if begin.elapsed() >= limit {
                 return Err(RolloutCause::NotServed {
@@ -161,6 +168,15 @@ pub(super) fn not_stuck(update: &Update) -> Result<(), RolloutCause> {
     }
 }
 
+/// Whether the service still is what the rollout was decided for.
+fn as_decided(step: &RolloutStep, service: &Value) -> Result<(), RolloutCause> {
+    if digest(&service["Spec"]) == step.target.specification {
+        Ok(())
+    } else {
+        Err(RolloutCause::Superseded)
+    }
+}
+
 /// Whether the update has come to its good end.
 fn has_ended(service: &Value, begun_with: &Value, tasks: &Tasks) -> Result<bool, RolloutCause> {
     let update = Update::read(service);
@@ -182,17 +198,20 @@ fn has_ended(service: &Value, begun_with: &Value, tasks: &Tasks) -> Result<bool,
 async fn verify(watch: &mut Watch<'_>) -> Result<Verified, RolloutCause> {
     let end = Instant::now() + TO_VERIFY;
     loop {
-        match watch.look().await? {
-            Ok(verified) => return Ok(verified),
-            Err(still) if Instant::now() >= end => {
-                return Err(RolloutCause::NotServed {
-                    seconds: TO_VERIFY.as_secs(),
-                    still,
-                    told: false,
-                });
-            }
-            Err(_) => sleep(INTERVAL).await,
+        // That the swarm cannot be read for a moment ends nothing here either.
+        let still = match watch.look().await {
+            Ok(Ok(verified)) => return Ok(verified),
+            Ok(Err(still)) => still,
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() >= end {
+            return Err(RolloutCause::NotServed {
+                seconds: TO_VERIFY.as_secs(),
+                still,
+                told: false,
+            });
         }
+        sleep(INTERVAL).await;
     }
 }
 
@@ -251,6 +270,8 @@ fn nanoseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::tests::{all, leaf, rollout, world};
+    use crate::model::Published;
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -300,6 +321,20 @@ mod tests {
         assert_eq!(checked(&defaults), 3 * (30 + 30) + 2);
         assert_eq!(checked(&json!({"Test": ["NONE"]})), 5);
         assert_eq!(checked(&Value::Null), 5);
+    }
+
+    #[test]
+    fn nothing_is_begun_on_a_service_that_was_changed_since() {
+        let seen = json!({"Spec": {"Labels": {"rollover.strategy": "restart"}}});
+        let mut step = rollout(&world(Published::Pair(leaf(2)), all(&leaf(1))));
+        step.target.specification = digest(&seen["Spec"]);
+        // Swarm's own account of it may go on.
+        let mut now = seen.clone();
+        now["UpdateStatus"] = json!({"State": "completed"});
+        assert!(as_decided(&step, &now).is_ok());
+        now["Spec"]["Labels"]["rollover.strategy"] = json!("signal");
+        let refused = as_decided(&step, &now).unwrap_err();
+        assert!(matches!(refused, RolloutCause::Superseded), "{refused}");
     }
 
     #[test]

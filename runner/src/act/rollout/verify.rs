@@ -33,6 +33,8 @@ const TO_SETTLE: Duration = Duration::from_millis(250);
 pub(crate) struct Verified {
     pub(crate) expected: BTreeMap<CertificateName, Fingerprint>,
     pub(crate) replicas: Vec<ReplicaOutcome>,
+    /// How many replicas no job reaches, which were neither told nor waited for.
+    pub(crate) left_out: usize,
     /// From the start of the rollout to the last replica's proof, in seconds.
     pub(crate) seconds: f64,
     /// When the last replica's proof was seen.
@@ -230,7 +232,24 @@ impl<'a> Watch<'a> {
                 .collect(),
             seconds: seconds_to_last(&outcomes),
             replicas: outcomes,
+            left_out: self
+                .step
+                .out_of_reach
+                .iter()
+                .filter(|task| lives(task))
+                .count(),
             at: now(),
+        }
+    }
+}
+
+impl Verified {
+    /// Who was seen to serve what is published, in words.
+    pub(crate) fn who(&self) -> String {
+        match self.left_out {
+            0 => "every replica".to_owned(),
+            1 => "every replica but one that no job reaches".to_owned(),
+            several => format!("every replica but {several} that no job reaches"),
         }
     }
 }

@@ -272,3 +272,20 @@ fn one_plan_keeps_to_the_account_s_pace() {
     }
     assert_eq!(issues(&memory), 50);
 }
+
+/// Else the daemon would look every two seconds for as long as that is so.
+#[test]
+fn what_is_due_and_cannot_be_done_now_is_not_looked_at_at_once() {
+    let (due, schedule) = (aged(90), Schedule::parse("0 3,15 * * *", "UTC").unwrap());
+    let rolled_out = BTreeSet::from([due.targets[0].target.name.clone()]);
+    let occasion = Occasion {
+        schedule: &schedule,
+        forced: &[],
+        policy: Policy::Own(authority()),
+        by_dns: ByDns::Answered,
+        rolled_out: &rolled_out,
+    };
+    let plan = decide(&due, &Memory::default(), &occasion, now());
+    assert_eq!(plan.certificates[0].step, Step::Nothing(WhyNot::RolledOut));
+    assert_eq!(plan.certificates[0].look_at, None);
+}

@@ -5,11 +5,11 @@ mod around;
 mod spec;
 
 use bollard::Docker;
-use bollard::models::{ImageConfig, Service, ServiceSpec};
+use bollard::models::{ImageConfig, ServiceSpec};
 use tracing::debug;
 
 use super::own::Own;
-use super::swarm::{self, SwarmError};
+use super::swarm::{self, Listed, SwarmError};
 use crate::docker::{Manager, describe};
 use crate::model::{Strategy, Target};
 use crate::preflight::{Asked, Facts, WrongLabel};
@@ -43,16 +43,16 @@ pub(crate) async fn candidates(
     let services = swarm::services(manager).await?;
     let around = Around::look(manager, own).await?;
     let mut candidates = Vec::new();
-    for service in services {
-        candidates.extend(candidate(&manager.docker, service, &around).await);
+    for listed in services {
+        candidates.extend(candidate(&manager.docker, listed, &around).await);
     }
     candidates.sort_by(|a, b| a.facts.service.cmp(&b.facts.service));
     Ok(candidates)
 }
 
-async fn candidate(docker: &Docker, service: Service, around: &Around) -> Option<Candidate> {
-    let spec = service.spec.clone().unwrap_or_default();
-    let (target, errors) = swarm::target(service);
+async fn candidate(docker: &Docker, listed: Listed, around: &Around) -> Option<Candidate> {
+    let spec = listed.service.spec.clone().unwrap_or_default();
+    let (target, errors) = swarm::target(listed);
     if target.is_none() && errors.is_empty() {
         return None;
     }

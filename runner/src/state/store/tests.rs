@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::decide::tests::{leaf, name, now};
-use crate::decide::{Kept, Memory};
+use crate::decide::{Attempted, Kept, Memory};
 use crate::docker::Endpoint;
 use crate::state::{Fence, State};
 
@@ -252,7 +252,7 @@ async fn what_nobody_asks_for_and_is_outlived_is_removed() {
     let kept = memory.kept(&name());
     store.create(&key(), &kept).await.unwrap();
     let (mut state, fence) = (State::new(store), Fence::default());
-    state.recall(&raw, &mut memory).await;
+    state.recall(&raw, &mut memory).await.unwrap();
     let late = leaf(1).not_after + SignedDuration::from_hours(24 * 8);
     for (wanted, at) in [(true, late), (false, now())] {
         state.collect(&fence, &mut memory, |_| wanted, at).await;
@@ -261,4 +261,75 @@ async fn what_nobody_asks_for_and_is_outlived_is_removed() {
     state.collect(&fence, &mut memory, |_| false, late).await;
     assert_eq!(swarm.lock().unwrap().version, 0);
     assert_eq!(memory.kept(&name()), Kept::default());
+}
+
+/// A runner that remembers what another one has kept, and fails once more than that.
+struct Writer {
+    state: State,
+    memory: Memory,
+}
+
+impl Writer {
+    fn new(docker: &Docker, name: &str) -> Self {
+        let store = Store::new(docker.clone(), name.into(), None);
+        Self {
+            state: State::new(store),
+            memory: Memory::default(),
+        }
+    }
+
+    async fn recall(&mut self, raw: &Raw) -> Result<(), StateError> {
+        self.state.recall(raw, &mut self.memory).await
+    }
+
+    async fn fails(&mut self) {
+        let attempted = Attempted::Certificate(name());
+        self.memory
+            .record(attempted, now(), Some("no answer".into()));
+        self.state.keep(&self.memory, &name()).await;
+    }
+
+    fn failures(&self) -> usize {
+        self.memory.failures(&Attempted::Certificate(name()))
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_written_later_and_not_over_what_another_has_written() {
+    for another_writes in [false, true] {
+        let (swarm, docker, raw) = Swarm::start_with_raw().await;
+        let (mut one, mut other) = (Writer::new(&docker, "one"), Writer::new(&docker, "other"));
+        one.fails().await;
+        one.recall(&raw).await.unwrap();
+        swarm.lock().unwrap().full = true;
+        one.fails().await;
+        swarm.lock().unwrap().full = false;
+        if another_writes {
+            other.recall(&raw).await.unwrap();
+            other.fails().await;
+            other.fails().await;
+        }
+        one.recall(&raw).await.unwrap();
+        one.state.catch_up(&one.memory).await;
+        let kept = one.failures();
+        assert_eq!(kept, if another_writes { 3 } else { 2 });
+        other.recall(&raw).await.unwrap();
+        assert_eq!(other.failures(), kept);
+    }
+}
+
+#[tokio::test]
+async fn who_has_read_nothing_is_told_so_and_who_has_goes_on() {
+    let (swarm, docker, raw) = Swarm::start_with_raw().await;
+    let mut runner = Writer::new(&docker, "one");
+    // The swarm of these tests has no list yet.
+    runner.recall(&raw).await.unwrap_err();
+    runner.fails().await;
+    runner.recall(&raw).await.unwrap();
+    swarm.lock().unwrap().version = 0;
+    runner.recall(&raw).await.unwrap();
+    assert_eq!(runner.state.problems().count(), 1);
+    runner.state.stands_by();
+    runner.recall(&raw).await.unwrap_err();
+    assert_eq!(runner.failures(), 1);
 }
