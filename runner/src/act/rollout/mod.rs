@@ -142,7 +142,8 @@ impl RolloutError {
 /// Carries out `step` by the target's strategy.
 ///
 /// Guarantees: on `Ok`, a probe saw each replica that swarm wants running
-/// serve each expected certificate, but those that no job reaches. Twice in a row is the same as once.
+/// serve each expected certificate, but those that no job reaches. Twice in a row is the
+/// same as once.
 pub(crate) async fn roll_out(
     manager: &Manager,
     settings: &Settings,
