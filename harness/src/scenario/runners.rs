@@ -165,6 +165,8 @@ async fn when(runner: &Task, what: &str) -> Result<Option<Timestamp>, SiteError>
 async fn two_runners(stage: &Stage<'_>, site: &Site<'_>) -> Result<Task, SiteError> {
     let _step = stage.step("a second runner is started");
     scale(site, "2").await?;
+    // Swarm may replace the first one too.
+    site.runner().converged(TO_START).await?;
     let acting = acting(site, TO_START).await?;
     if stage.is_control() && site.runner().running().await?.len() < 2 {
         return Ok(acting);

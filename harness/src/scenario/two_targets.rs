@@ -38,7 +38,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 
 async fn one_broken(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     HTTPD.deploy(site).await?;
-    let deaf = LabelChanged::of(HTTPD.service, "rollover.signal", "CONT");
+    // A command that does nothing.
+    let deaf = LabelChanged::of(HTTPD.service, "rollover.exec", "true");
     let broken = deaf.inject(stage.lab()).await?;
     let traffic = stage.traffic(site).await?;
     let once = site.renew(&[]).await?;
