@@ -30,14 +30,14 @@ impl Server {
     /// Apache httpd.
     pub const HTTPD: Self = Self {
         stack: "httpd",
-        service: "httpd_web",
+        service: "httpd_server",
         image: "httpd",
         variable: "HTTPD_IMAGE",
     };
     /// nginx, beside the load balancer's.
     pub const NGINX: Self = Self {
         stack: "nginx",
-        service: "nginx_web",
+        service: "nginx_server",
         image: "loadbalancer",
         variable: "LOADBALANCER_IMAGE",
     };
