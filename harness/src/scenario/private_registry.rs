@@ -28,7 +28,9 @@ const SERVICE: &str = "private";
 const HTPASSWD: &str = "lab:$2b$04$abcdefghijklmnopqrstuu3CtKYQW2GOkdUZvJJL3HKByynG/YODe";
 const PASSWORD: &str = "in the lab only";
 /// With which each node is filled.
-const LOGIN: &str = "/root/private-registry";
+const LOGIN: &str = "/tmp/private-registry";
+/// What `docker login` is answered with, where the page has it ask.
+const ANSWER: &str = "/tmp/private-registry-password";
 /// Where the commands are that a person follows.
 const PAGE: &str = "docs/login.md";
 /// The secret that they make.
@@ -106,8 +108,7 @@ async fn begin(site: &Site<'_>) -> Result<(), SiteError> {
     let answered = format!("login --username lab --password-stdin {REGISTRY}");
     let script = commands(site)?.replace(asked, &answered);
     let script = script.replace("registry.example.org", REGISTRY);
-    let script =
-        format!("set -e; printf %s '{PASSWORD}' > /root/password; exec < /root/password\n{script}");
+    let script = format!("set -e; printf %s '{PASSWORD}' > {ANSWER}; exec < {ANSWER}\n{script}");
     shell(lab.manager(), &script).await
 }
 
@@ -144,7 +145,7 @@ async fn end(lab: &Lab) -> Result<(), SiteError> {
     );
     shell(lab.manager(), &script).await?;
     for node in lab.nodes() {
-        shell(node, &format!("rm -rf {LOGIN} /root/password")).await?;
+        shell(node, &format!("rm -rf {LOGIN} {ANSWER}")).await?;
     }
     Ok(())
 }

@@ -42,8 +42,8 @@ enum Command {
     /// replica serves what is published, 1 if not, 2 if it could not look
     Status(status::Status),
     /// Have every replica of a service reload (signal) or be replaced (restart,
-    /// secret) now, in any hour, and see that it serves what is published: exit 0 if each does, 1 if not, 2 if
-    /// there is no such service
+    /// secret) now, in any hour, and see that it serves what is published: exit 0 if
+    /// each does, 1 if not, 2 if there is no such service
     Rollout(rollout::Rollout),
     /// Say what would lose requests or fail in the swarm as it is, with the fix:
     /// exit 0 when no error was found, 1 when one was, 2 when it could not look
