@@ -7,6 +7,7 @@ mod files;
 pub(crate) mod look;
 
 use std::collections::HashMap;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -15,7 +16,8 @@ use bollard::models::ContainerSummaryStateEnum;
 use bollard::query_parameters::{KillContainerOptionsBuilder, ListContainersOptionsBuilder};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use self::exec::{Ended, ExecError, exec};
 use self::files::pair_in;
@@ -30,6 +32,14 @@ const TASK: &str = "com.docker.swarm.task.id";
 const INTERVAL: Duration = Duration::from_millis(200);
 /// What is told so shortly before the end has not refused anything yet.
 const TO_LOAD: Duration = Duration::from_secs(5);
+/// So long after its start is an agent known to all nodes of its network, where there
+/// are few: they tell each other every 200 ms. A packet of one that is not known yet is
+/// not answered, and nor is anything else for a second, until the one who is asked
+/// looks for it again.
+const TO_BE_KNOWN: Duration = Duration::from_millis(300);
+/// A test waits this long for those before it. After that it runs beside them, so
+/// that one that hangs holds up no other.
+const TO_QUEUE: Duration = Duration::from_secs(1);
 
 /// Why a container was not signalled.
 #[derive(Debug, thiserror::Error)]
@@ -98,11 +108,16 @@ pub(crate) async fn carry_out(
         let id = container.id.filter(|_| runs)?;
         Some((name.clone(), task.clone(), id))
     });
-    let end = Instant::now() + Duration::from_secs(order.patience);
+    let begun = Instant::now();
+    let end = begun + Duration::from_secs(order.patience);
     // Looked at by all who wait for it together: each by itself would keep the
     // canary busy with questions.
-    let canary = canary_proved(order, end).shared();
-    let says = &says;
+    let canary = canary_proved(order, begun, end).shared();
+    // A test takes some time of a processor: as many at once as there are replicas would
+    // keep the one that goes first from its turn, and those that serve from serving.
+    let half = available_parallelism().map_or(1, |all| all.get().div_ceil(2));
+    let tests = Semaphore::new(half);
+    let (says, tests) = (&says, &tests);
     let work = meant.map(|(name, task, id)| {
         let first = order.canary.as_ref().is_some_and(|it| it.task == task);
         let canary = canary.clone();
@@ -110,7 +125,8 @@ pub(crate) async fn carry_out(
         let turn = async move { if first { Ok(()) } else { before.await } };
         async move {
             let says = |what: &str| says(&name, what);
-            let result = match tell(docker, &id, order, turn, end, says).await {
+            let queue = (!first).then_some(tests);
+            let result = match tell(docker, &id, order, (queue, turn), end, says).await {
                 // Whoever was replaced meanwhile needs no signal.
                 Err(_) if !runs(docker, &id).await => Ok(Done::Gone),
                 // Whoever tells the one that goes first sees what comes of it: all
@@ -140,7 +156,10 @@ async fn tell(
     docker: &Docker,
     container: &str,
     order: &Order,
-    turn: impl Future<Output = Result<(), TimedOut>>,
+    (queue, turn): (
+        Option<&Semaphore>,
+        impl Future<Output = Result<(), TimedOut>>,
+    ),
     end: Instant,
     says: impl Fn(&str),
 ) -> Result<Done, AgentError> {
@@ -161,6 +180,10 @@ async fn tell(
         .await?;
     }
     if !order.test.is_empty() {
+        let _place = match queue {
+            Some(queue) => place_in(queue).await,
+            None => None,
+        };
         let passed = succeeds(docker, container, &order.test, end).await;
         passed.map_err(|error| refusal(error, AgentError::Test))?;
     }
@@ -177,8 +200,13 @@ async fn tell(
     Ok(Done::Told)
 }
 
+/// A place among the tests that run, if one becomes free in time.
+async fn place_in(queue: &Semaphore) -> Option<SemaphorePermit<'_>> {
+    timeout(TO_QUEUE, queue.acquire()).await.ok()?.ok()
+}
+
 /// Waits until the canary, if there is one, serves every certificate.
-async fn canary_proved(order: &Order, end: Instant) -> Result<(), TimedOut> {
+async fn canary_proved(order: &Order, begun: Instant, end: Instant) -> Result<(), TimedOut> {
     let Some(canary) = &order.canary else {
         return Ok(());
     };
@@ -187,6 +215,7 @@ async fn canary_proved(order: &Order, end: Instant) -> Result<(), TimedOut> {
         canary.replica
     );
     let patience = end.saturating_duration_since(Instant::now());
+    sleep_until(begun + TO_BE_KNOWN).await;
     until(what, patience, INTERVAL, async || {
         for certificate in &order.certificates {
             let question = Question {

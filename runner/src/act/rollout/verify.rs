@@ -22,6 +22,10 @@ use crate::progress::{Heard, Lines, Progress, Shown};
 /// How long to wait between two looks at all replicas.
 pub(super) const INTERVAL: Duration = Duration::from_millis(150);
 
+/// How often those are asked that wait for the replica that goes first: they have not
+/// been told of anything.
+const WAITING: Duration = Duration::from_secs(1);
+
 /// How long a server that was told to reload may still answer by what it had
 /// loaded before, although it was seen to have the new one: nginx tells its old
 /// workers to stop 100 ms after the new ones have begun.
@@ -64,8 +68,13 @@ pub(super) struct Watch<'a> {
     kinds: Kinds,
     start: Instant,
     seen: BTreeMap<(CertificateName, String), ReplicaOutcome>,
+    /// When all that were not proved yet were asked last, and what each task answered.
+    asked: Option<(Instant, BTreeMap<String, Looks>)>,
     lines: Lines,
 }
+
+/// What one replica serves, by certificate.
+type Looks = BTreeMap<CertificateName, Serving>;
 
 impl<'a> Watch<'a> {
     pub(super) fn new(
@@ -85,6 +94,7 @@ impl<'a> Watch<'a> {
                 .collect(),
             start: Instant::now(),
             seen: BTreeMap::new(),
+            asked: None,
             lines: progress.rollout(&step.target.name),
         }
     }
@@ -104,7 +114,8 @@ impl<'a> Watch<'a> {
     ///
     /// A replica that was proved is not asked again before all are: then once more
     /// with all others, so that the proof is of one moment; a moment later, in which
-    /// old workers that still answered have had the time to stop.
+    /// old workers that still answered have had the time to stop. Those that wait for
+    /// the replica that goes first are asked now and then.
     pub(super) async fn look(&mut self) -> Result<Result<Verified, String>, SwarmError> {
         let unproved = self.unproved().await?;
         self.note_all_served(&unproved);
@@ -135,19 +146,43 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The replicas, of which those that are proved are not asked again.
-    async fn unproved(&self) -> Result<Vec<ReplicaView>, SwarmError> {
-        let Self { step, kinds, .. } = self;
+    /// The replicas, of which those that are proved are not asked again, and those that
+    /// wait for their turn not yet.
+    async fn unproved(&mut self) -> Result<Vec<ReplicaView>, SwarmError> {
+        let step = self.step;
         let replicas = swarm::replicas(self.manager, &step.target.id, self.own).await?;
+        let begun = Instant::now();
+        let asked = self.asked.take();
+        let asked = asked.filter(|(at, _)| begun.duration_since(*at) < WAITING);
+        let answered = |task: &str| asked.as_ref()?.1.get(task).cloned();
         let views = replicas.into_iter().map(async |replica| {
-            if replica.running && self.is_proved(&replica.task) {
+            let task = &replica.task;
+            let known = if !replica.running {
+                None
+            } else if self.is_proved(task) {
                 let leaf = |it: &Expected| (it.certificate.clone(), Serving::Leaf(it.leaf.clone()));
-                let serving = step.expected.iter().map(leaf).collect();
-                return ReplicaView { replica, serving };
+                Some(step.expected.iter().map(leaf).collect())
+            } else if self.waits(task) {
+                answered(task)
+            } else {
+                None
+            };
+            match known {
+                Some(serving) => ReplicaView { replica, serving },
+                None => view_of(replica, &step.target, &self.kinds).await,
             }
-            view_of(replica, &step.target, kinds).await
         });
-        Ok(join_all(views).await)
+        let views = join_all(views).await;
+        let answers = |view: &ReplicaView| (view.replica.task.clone(), view.serving.clone());
+        let answers = || (begun, views.iter().map(answers).collect());
+        self.asked = Some(asked.unwrap_or_else(answers));
+        Ok(views)
+    }
+
+    /// Whether that task is told only when another one is proved, and that one is not.
+    fn waits(&self, task: &str) -> bool {
+        let first = self.step.canary.as_ref();
+        first.is_some_and(|first| first.task != task && !self.is_proved(&first.task))
     }
 
     /// Whether that task was seen to serve all that is expected.
