@@ -4,6 +4,19 @@ use rollover_lab::scenario::{Labs, Parameters, Scenario};
 
 use crate::speed::Speed;
 
+/// Those of every day that take a minute or more, the longest first: begun late, they are
+/// still played in one lab when nothing is left for the others.
+const LONGEST: [&str; 8] = [
+    "renewal/secret",
+    "held-back",
+    "long-rollout",
+    "volume/lagging",
+    "disturbed/will-not-reload",
+    "schedule",
+    "renewal/restart",
+    "taken-over",
+];
+
 /// A scenario to be played, or its control.
 #[derive(Debug, Clone)]
 pub(crate) struct Turn {
@@ -31,8 +44,8 @@ impl Turn {
 
 /// What is still to be played, what is being played, and the labs for it.
 pub(crate) struct Bill {
-    /// Those first whose kind of lab the fewest take: it is not to be waited for at
-    /// the end, when the others have nothing left to do.
+    /// Those first whose kind of lab the fewest take, and of these the [`LONGEST`]: they
+    /// are not to be waited for at the end, when the others have nothing left to do.
     waiting: Vec<Turn>,
     playing: Vec<Turn>,
     free: Vec<Labs>,
@@ -43,7 +56,11 @@ impl Bill {
     pub(crate) fn new(turns: impl IntoIterator<Item = Turn>, labs: usize) -> Self {
         let mut waiting: Vec<Turn> = turns.into_iter().collect();
         let all = waiting.clone();
-        waiting.sort_by_key(|turn| all.iter().filter(|it| it.takes_the_lab_of(turn)).count());
+        waiting.sort_by_key(|turn| {
+            let same_lab = all.iter().filter(|it| it.takes_the_lab_of(turn)).count();
+            let long = LONGEST.iter().position(|name| *name == turn.scenario.name);
+            (same_lab, turn.control, long.unwrap_or(LONGEST.len()))
+        });
         Self {
             waiting,
             playing: Vec::new(),
@@ -57,7 +74,7 @@ impl Bill {
     pub(crate) fn lab_for(&mut self, turn: &Turn) -> Option<Labs> {
         let is_up = |labs: &Labs| labs.shape().is_some();
         let all = self.free.len() + self.playing.len();
-        let carried = self.speed.of(all);
+        let carried = self.speed.carries(all);
         if self.playing.len() >= carried {
             return None;
         }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What [`work`] takes at most, unoptimized, of a processor of a machine of which two carry
-/// the labs that were tried. It took 9 ms there, and 17 ms where they were too many.
-const USUAL: Duration = Duration::from_millis(10);
+/// A machine with two processors carries as many labs as [`work`], unoptimized, fits in
+/// here: three were tried where it took 9 ms, and were too many where it took 17 ms; five
+/// where it took 6.5 ms.
+const TOGETHER: Duration = Duration::from_millis(30);
 /// How often it is measured, and how far back that counts.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: usize = 6;
@@ -23,9 +24,9 @@ pub(crate) struct Speed {
 }
 
 impl Speed {
-    /// How many this machine carries of what the usual one carries `many` of; one at the
-    /// least. Asked again and again, for that is when it is measured.
-    pub(crate) fn of(&mut self, many: usize) -> usize {
+    /// How many labs this machine carries, `most` at the most and one at the least. Asked
+    /// again and again, for that is when it is measured.
+    pub(crate) fn carries(&mut self, most: usize) -> usize {
         if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
             self.last = Some(Instant::now());
             self.took.push_back(work());
@@ -34,9 +35,8 @@ impl Speed {
             }
         }
         let took: Duration = self.took.iter().sum();
-        let usual = USUAL.as_secs_f64() * self.took.len() as f64;
-        let carried = many as f64 * usual / took.as_secs_f64();
-        (carried as usize).clamp(1, many)
+        let each = took.as_secs_f64() / self.took.len() as f64;
+        ((TOGETHER.as_secs_f64() / each) as usize).clamp(1, most)
     }
 }
 
