@@ -7,6 +7,7 @@ mod files;
 pub(crate) mod look;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use bollard::models::ContainerSummaryStateEnum;
 use bollard::query_parameters::{KillContainerOptionsBuilder, ListContainersOptionsBuilder};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::exec::{Ended, ExecError, exec};
@@ -37,9 +38,8 @@ const TO_LOAD: Duration = Duration::from_secs(5);
 /// not answered, and nor is anything else for a second, until the one who is asked
 /// looks for it again.
 const TO_BE_KNOWN: Duration = Duration::from_millis(300);
-/// A test waits this long for those before it. After that it runs beside them, so
-/// that one that hangs holds up no other.
-const TO_QUEUE: Duration = Duration::from_secs(1);
+/// So long does a test keep others waiting.
+const TO_TEST: Duration = Duration::from_secs(1);
 
 /// Why a container was not signalled.
 #[derive(Debug, thiserror::Error)]
@@ -180,11 +180,11 @@ async fn tell(
         .await?;
     }
     if !order.test.is_empty() {
-        let _place = match queue {
-            Some(queue) => place_in(queue).await,
-            None => None,
+        let test = succeeds(docker, container, &order.test, end);
+        let passed = match queue {
+            Some(queue) => in_turn(queue, test).await,
+            None => test.await,
         };
-        let passed = succeeds(docker, container, &order.test, end).await;
         passed.map_err(|error| refusal(error, AgentError::Test))?;
     }
     says("sees the new files, and waits for its turn");
@@ -200,9 +200,19 @@ async fn tell(
     Ok(Done::Told)
 }
 
-/// A place among the tests that run, if one becomes free in time.
-async fn place_in(queue: &Semaphore) -> Option<SemaphorePermit<'_>> {
-    timeout(TO_QUEUE, queue.acquire()).await.ok()?.ok()
+/// Runs a test once it has a place among those that run, which it gives up when it
+/// takes long: one that hangs holds up no other for ever.
+async fn in_turn<T>(queue: &Semaphore, test: impl Future<Output = T>) -> T {
+    // It is never closed.
+    let place = queue.acquire().await;
+    let mut test = pin!(test);
+    match timeout(TO_TEST, &mut test).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            drop(place);
+            test.await
+        }
+    }
 }
 
 /// Waits until the canary, if there is one, serves every certificate.

@@ -174,7 +174,7 @@ impl<'a> Watch<'a> {
         });
         let views = join_all(views).await;
         let answers = |view: &ReplicaView| (view.replica.task.clone(), view.serving.clone());
-        let answers = || (begun, views.iter().map(answers).collect());
+        let answers = || (Instant::now(), views.iter().map(answers).collect());
         self.asked = Some(asked.unwrap_or_else(answers));
         Ok(views)
     }
