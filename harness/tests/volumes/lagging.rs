@@ -7,8 +7,10 @@ use rollover_lab::volume::{Lagging, Volume};
 
 use super::{SOON, lab, nothing_is_left_of, shell};
 
-const DELAY: Duration = Duration::from_secs(2);
-const ON_NODE_3: Duration = Duration::from_secs(4);
+/// An eighth of it is for how long each thing is there to be seen, by a shell that has
+/// two busy processors.
+const DELAY: Duration = Duration::from_secs(4);
+const ON_NODE_3: Duration = Duration::from_secs(6);
 const WHOLE: usize = 400;
 
 /// Writes down what `live/chain.pem` is each time when it is something else,

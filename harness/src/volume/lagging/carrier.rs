@@ -1,7 +1,7 @@
 //! What is to be seen where, and when.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -23,6 +23,9 @@ pub(super) struct Carrier {
     sides: Vec<Side>,
     /// By when it is due, then in the order in which it was planned.
     planned: BTreeMap<(Instant, u64), Planned>,
+    /// How late each side is, for want of a processor: what comes next there is as much
+    /// later, so that what lies between two steps can be seen.
+    behind: Vec<Duration>,
     /// How many steps were ever planned.
     steps: u64,
     /// How many changes were ever seen.
@@ -47,6 +50,7 @@ pub(super) struct Found {
 impl Carrier {
     pub(super) fn new(sides: Vec<Side>) -> Self {
         Self {
+            behind: vec![Duration::ZERO; sides.len()],
             sides,
             planned: BTreeMap::new(),
             steps: 0,
@@ -105,26 +109,42 @@ impl Carrier {
 
     /// Takes every step that is due.
     pub(super) fn carry(&mut self, now: Instant) {
-        while let Some(entry) = self.planned.first_entry() {
-            if entry.key().0 > now {
-                return;
+        let due = self.planned.range(..=(now, u64::MAX)).map(|(key, _)| *key);
+        for key in due.collect::<Vec<_>>() {
+            self.take_if_due(key, now);
+        }
+        for (side, behind) in self.behind.iter_mut().enumerate() {
+            if self.planned.values().all(|planned| planned.side != side) {
+                *behind = Duration::ZERO;
             }
-            let Planned {
-                side,
-                change,
-                path,
-                step,
-            } = entry.remove();
-            if let Err(error) = self.sides[side].take(change, &path, &step) {
-                tracing::warn!(%error, path = %path.display(), "a change was not carried");
-            }
+        }
+    }
+
+    fn take_if_due(&mut self, key: (Instant, u64), now: Instant) {
+        let Entry::Occupied(entry) = self.planned.entry(key) else {
+            return;
+        };
+        let behind = &mut self.behind[entry.get().side];
+        let Some(late) = now.checked_duration_since(key.0 + *behind) else {
+            return;
+        };
+        *behind += late;
+        let Planned {
+            side,
+            change,
+            path,
+            step,
+        } = entry.remove();
+        if let Err(error) = self.sides[side].take(change, &path, &step) {
+            tracing::warn!(%error, path = %path.display(), "a change was not carried");
         }
     }
 
     /// How long until the next step is due.
     pub(super) fn next(&self, now: Instant) -> Option<Duration> {
-        let ((due, _), _) = self.planned.first_key_value()?;
-        Some(due.saturating_duration_since(now))
+        let planned = self.planned.iter();
+        let due = planned.map(|((due, _), planned)| *due + self.behind[planned.side]);
+        due.min().map(|due| due.saturating_duration_since(now))
     }
 }
 

@@ -158,9 +158,37 @@ fn a_certificate_is_whole_before_its_key() {
     world.write("fullchain.pem", "chain");
     world.write("privkey.pem", "key");
     world.look_and_pass(Duration::ZERO);
-    world.look_and_pass(DELAY + PART * 3);
+    let end = world.begun + DELAY + PART * 3;
+    while let Some(wait) = world.carrier.next(world.now)
+        && world.now + wait <= end
+    {
+        world.look_and_pass(wait);
+    }
     assert_eq!(fs::read(world.seen("fullchain.pem")).unwrap(), b"chain");
     assert_eq!(fs::read(world.seen("privkey.pem")).unwrap(), b"k");
+}
+
+#[test]
+fn what_lies_between_two_steps_is_to_be_seen_though_the_first_comes_late() {
+    let mut world = World::of(2);
+    world.write("chain.pem", "0123456789");
+    world.look_and_pass(Duration::ZERO);
+    let late = PART * 5;
+    world.look_and_pass(DELAY + PART + late);
+    let shown = |world: &World| fs::read_to_string(world.seen("chain.pem")).unwrap();
+    assert_eq!(shown(&world), "");
+    world.look_and_pass(PART - Duration::from_nanos(1));
+    assert_eq!(shown(&world), "");
+    world.look_and_pass(Duration::from_nanos(1));
+    assert_eq!(shown(&world), "01234");
+    world.settle();
+    assert_eq!(world.carrier.next(world.now), None);
+
+    // What comes after that is not late any more.
+    let before = world.now;
+    world.write("another.pem", "0123456789");
+    world.look_and_pass(Duration::ZERO);
+    assert_eq!(world.carrier.next(before), Some(DELAY + PART));
 }
 
 #[test]
