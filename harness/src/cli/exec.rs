@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::which::which;
 use super::{CouldNot, Verdict};
+use rollover_lab::lab::engine_address;
 
 #[derive(Args, Debug)]
 pub(super) struct Exec {
@@ -31,11 +32,15 @@ impl Exec {
         let named = lab.nodes.iter().find(|node| node.name == self.node);
         let Some(node) = named else {
             let known: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
-            let (run, known) = (&lab.run, known.join(", "));
-            return Err(format!("lab {run} has no {}; it has {known}", self.node).into());
+            let (run, node, engine) = (&lab.run, &self.node, engine_address());
+            let known = match known.as_slice() {
+                [] => format!("no node on the engine at {engine}; see DOCKER_HOST"),
+                known => known.join(", "),
+            };
+            return Err(format!("lab {run} has no {node}; it has {known}").into());
         };
         let mut docker = Command::new("docker");
-        docker.args(["--host", &rollover_lab::lab::engine_address()]);
+        docker.args(["--host", &engine_address()]);
         docker.env_remove("DOCKER_CONTEXT");
         docker.args(["exec", "--interactive"]);
         if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
