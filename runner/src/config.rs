@@ -4,6 +4,7 @@
 mod acme;
 mod dns;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -158,6 +159,16 @@ pub(crate) struct Settings {
           default_value = "2m", value_parser = parse_duration)]
     pub(crate) signal_timeout: Duration,
 
+    /// Where the daemon answers who asks for /metrics, such as 0.0.0.0:9402; nowhere if
+    /// empty
+    #[arg(
+        long,
+        env = "ROLLOVER_METRICS_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = ""
+    )]
+    metrics_listen: String,
+
     /// How logs are written to stderr
     #[arg(long, env = "ROLLOVER_LOG_FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -223,6 +234,11 @@ pub(crate) enum SettingError {
     )]
     DockerHost(String),
     #[error(
+        "--metrics-listen / ROLLOVER_METRICS_LISTEN: {0:?}: expected an IP address and a port, \
+         such as 0.0.0.0:9402"
+    )]
+    MetricsListen(String),
+    #[error(
         "--acme-eab-key-id / ROLLOVER_ACME_EAB_KEY_ID and --acme-eab-hmac-key-file / \
          ROLLOVER_ACME_EAB_HMAC_KEY_FILE: expected both or none, found one"
     )]
@@ -265,6 +281,7 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         self.schedule()?;
         self.acme_ca_file()?;
+        self.metrics_listen()?;
         self.acme.check()?;
         self.dns.check()?;
         if !self.agent_image.is_empty() {
@@ -298,6 +315,13 @@ impl Settings {
             file: file.clone(),
             why,
         })
+    }
+
+    /// Where to answer who asks for metrics, if anywhere.
+    pub(crate) fn metrics_listen(&self) -> Result<Option<SocketAddr>, SettingError> {
+        let given = Some(self.metrics_listen.trim()).filter(|given| !given.is_empty());
+        let address = given.map(str::parse).transpose();
+        address.map_err(|_| SettingError::MetricsListen(self.metrics_listen.clone()))
     }
 
     /// The schedule of renewals.

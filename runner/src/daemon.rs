@@ -11,7 +11,7 @@ use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -23,6 +23,8 @@ use crate::decide::Memory;
 use crate::model::{CertificateName, Schedule};
 
 const NAME: &[u8] = b"rollover/status";
+/// A look at ten thousand certificates takes seconds.
+const HANGS: SignedDuration = SignedDuration::from_mins(15);
 /// The daemon answers from its memory, but may be busy for a moment.
 const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -40,6 +42,9 @@ pub(crate) struct Told {
     pub(crate) standby: Option<String>,
     /// What it is at, and since when.
     doing: Vec<(Work, Timestamp)>,
+    /// The last sign of the look that goes on, if one does.
+    #[serde(default)]
+    looking: Option<Timestamp>,
     /// When it last looked at everything.
     pub(crate) looked_at: Option<Timestamp>,
     /// When it will do so again. Absent while it is at work.
@@ -59,6 +64,17 @@ impl Told {
     pub(crate) fn since_when(&self, work: &Work) -> Option<Timestamp> {
         let mut doing = self.doing.iter();
         doing.find(|(it, _)| it == work).map(|&(_, since)| since)
+    }
+
+    /// The last sign of a look that does not come to its end; none if nothing is wrong
+    /// with that. Work has time limits of its own.
+    pub(crate) fn hangs_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let sign = self.looking.filter(|_| self.doing.is_empty())?;
+        (now.duration_since(sign) > HANGS).then_some(sign)
+    }
+
+    fn sign_of_life(&mut self, at: Timestamp) {
+        self.looking = self.looking.map(|_| at);
     }
 
     /// The services that it is rolling out.
@@ -91,14 +107,21 @@ impl Teller {
             memory: Memory::default(),
             standby: None,
             doing: Vec::new(),
+            looking: None,
             looked_at: None,
             looks_again_at: None,
         })))
     }
 
+    /// Tells that a look begins.
+    pub(crate) fn looks(&self, at: Timestamp) {
+        self.lock().looking = Some(at);
+    }
+
     /// Tells what was remembered after a look at everything.
     pub(crate) fn looked(&self, memory: &Memory, at: Timestamp) {
         let mut told = self.lock();
+        told.sign_of_life(at);
         told.memory = memory.clone();
         told.looked_at = Some(at);
         told.looks_again_at = None;
@@ -108,12 +131,21 @@ impl Teller {
     pub(crate) fn looks_again(&self, memory: &Memory, at: Option<Timestamp>) {
         let mut told = self.lock();
         told.memory = memory.clone();
+        told.looking = None;
         told.looks_again_at = at;
+    }
+
+    /// When it last looked at everything.
+    pub(crate) fn looked_at(&self) -> Option<Timestamp> {
+        self.lock().looked_at
     }
 
     /// Tells that another runner acts, and how that is known; or none does.
     pub(crate) fn stands_by(&self, why: Option<String>) {
-        self.lock().standby = why;
+        let mut told = self.lock();
+        told.standby = why;
+        // What was under way was dropped.
+        told.looking = None;
     }
 
     /// Tells that some work begins.
@@ -164,6 +196,7 @@ impl Drop for AtWork {
     fn drop(&mut self) {
         let mut told = self.teller.lock();
         told.doing.retain(|(work, _)| *work != self.work);
+        told.sign_of_life(now());
     }
 }
 
@@ -229,5 +262,34 @@ mod tests {
         drop(at_work);
         assert_eq!(ask().await.unwrap().since_when(&obtaining), None);
         server.abort();
+    }
+
+    #[test]
+    fn a_look_that_does_not_end_hangs_unless_there_is_a_sign_of_it() {
+        let teller = Teller::new(Schedule::parse("17 3 * * *", "UTC").unwrap());
+        let memory = Memory::default();
+        let begun = now();
+        let after = |minutes| begun + SignedDuration::from_mins(minutes);
+        let hangs = |minutes| teller.told_at(begun).hangs_since(after(minutes));
+        assert_eq!(hangs(1000), None);
+        teller.looks(after(10));
+        assert_eq!(hangs(25), None);
+        assert_eq!(hangs(26), Some(after(10)));
+        teller.looked(&memory, after(20));
+        assert_eq!(hangs(35), None);
+        assert_eq!(hangs(36), Some(after(20)));
+        let at_work = teller.begins(Work::RollingOut("web".into()));
+        assert_eq!(hangs(1000), None);
+        drop(at_work);
+        // Its end was a sign too.
+        assert_ne!(hangs(36), Some(after(20)));
+        teller.looks_again(&memory, Some(after(60)));
+        assert_eq!(hangs(1000), None);
+
+        teller.looks(after(1000));
+        teller.stands_by(Some("another acts".into()));
+        assert_eq!(hangs(2000), None);
+        teller.stands_by(None);
+        assert_eq!(hangs(2000), None);
     }
 }

@@ -21,6 +21,7 @@ use crate::decide::{
     decide, forced_in_vain, forced_rollout, forced_versions,
 };
 use crate::docker::Manager;
+use crate::metrics::{Looked, Metrics};
 use crate::model::{CertificateName, Schedule, Strategy};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
@@ -47,6 +48,8 @@ pub(crate) struct Runner {
     pub(crate) store: Store,
     /// Tells `rollover status` what is only known here.
     pub(crate) teller: Teller,
+    /// What monitoring is told, if it may ask.
+    pub(crate) metrics: Option<Metrics>,
     pub(crate) ahead: Ahead,
     pub(crate) acme: Acme,
     /// What a person at a terminal sees of it.
@@ -98,6 +101,7 @@ impl Runner {
         let mut seen = self.observe_and_remember().await?;
         self.ask_when_to_renew(&seen).await;
         let mut plan = self.decide(&seen, forced);
+        self.show(&seen, &plan);
         let in_vain = forced_in_vain(&plan, forced);
         if plan.has_work() {
             self.passed(NamedStep::Observed, About::Everything).await;
@@ -129,6 +133,7 @@ impl Runner {
         let wanted = |name: &CertificateName| seen.certificates.contains_key(name);
         let (fence, memory) = (&self.manager.fence, &mut self.memory);
         self.state.collect(fence, memory, wanted, now()).await;
+        self.show(&seen, &plan);
         if report.acted() {
             self.passed(NamedStep::Concluded, About::Everything).await;
         }
@@ -155,6 +160,19 @@ impl Runner {
         let seen = self.observe_and_remember().await?;
         let plan = self.decide(&seen, &[]);
         Ok((seen, plan))
+    }
+
+    /// Shows monitoring how all stands.
+    fn show(&self, snapshot: &Snapshot, plan: &Plan) {
+        if let (Some(metrics), Some(at)) = (&self.metrics, self.teller.looked_at()) {
+            let memory = &self.memory;
+            metrics.looked(&Looked {
+                snapshot,
+                plan,
+                memory,
+                at,
+            });
+        }
     }
 
     /// Says that a step is passed, and stands still there if a test asks for it.

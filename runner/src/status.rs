@@ -4,6 +4,8 @@
 
 mod text;
 
+pub(crate) use text::whole;
+
 use jiff::Timestamp;
 use serde::Serialize;
 

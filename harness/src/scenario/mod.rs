@@ -29,6 +29,7 @@ mod labs;
 mod leftovers;
 mod long_rollout;
 mod many_orders;
+mod monitored;
 mod nothing_due;
 mod other_update;
 mod parameters;

@@ -41,6 +41,10 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     });
     stage.untouched(&site, &before).await?;
     planned(stage, &site).await?;
+    let health = site.rollover(&["healthcheck"]).await?;
+    stage.check(health.code == 0, Kind::Unclear, || {
+        format!("expected a daemon in good health, found {health}")
+    });
     no_job(stage, &site, since).await
 }
 

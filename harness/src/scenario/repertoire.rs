@@ -5,10 +5,10 @@ use std::pin::Pin;
 use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
     check_bad, check_clean, check_held_back, crash, disturbed, drift, dual_pair, first_deploy,
-    forced_rollout, gone_back, held_back, leftovers, long_rollout, many_orders, nothing_due,
-    other_update, placed, private_registry, renewal_restart, renewal_secret, renewal_signal,
-    renewal_unattended, runners, schedule, secret_rollback, servers, state, stopped_rollout,
-    taken_over, two_targets, volume_gluster, volume_lagging, window,
+    forced_rollout, gone_back, held_back, leftovers, long_rollout, many_orders, monitored,
+    nothing_due, other_update, placed, private_registry, renewal_restart, renewal_secret,
+    renewal_signal, renewal_unattended, runners, schedule, secret_rollback, servers, state,
+    stopped_rollout, taken_over, two_targets, volume_gluster, volume_lagging, window,
 };
 use crate::site::SiteError;
 
@@ -105,6 +105,7 @@ pub const LONG: &[Scenario] = &[
     secret_rollback::SCENARIO,
     placed::SCENARIO,
     private_registry::SCENARIO,
+    monitored::SCENARIO,
     disturbed::NODE_DIES,
     disturbed::NODE_CUT_OFF,
     disturbed::REPLICA_KILLED,

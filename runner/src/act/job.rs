@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::models::{
-    Mount, MountType, NetworkAttachmentConfig, ServiceSpec, ServiceSpecMode, Task, TaskSpec,
-    TaskSpecContainerSpec, TaskSpecPlacement, TaskSpecRestartPolicy,
+    HealthConfig, Mount, MountType, NetworkAttachmentConfig, ServiceSpec, ServiceSpecMode, Task,
+    TaskSpec, TaskSpecContainerSpec, TaskSpecPlacement, TaskSpecRestartPolicy,
     TaskSpecRestartPolicyConditionEnum, TaskState, TaskStatus,
 };
 use bollard::query_parameters::{
@@ -343,6 +343,11 @@ fn container(kind: Kind, image: String, order: &str) -> TaskSpecContainerSpec {
             typ: Some(MountType::BIND),
             ..Mount::default()
         }]),
+        // That of the image would ask for a daemon, and end the job for want of one.
+        health_check: Some(HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..HealthConfig::default()
+        }),
         read_only: Some(true),
         capability_drop: Some(vec!["ALL".to_owned()]),
         ..TaskSpecContainerSpec::default()

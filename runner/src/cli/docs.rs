@@ -36,7 +36,7 @@ on stdout; when it could not start, stdout is empty.
 
 ## Commands
 
-Each but `simulate` takes all the [settings](#settings) besides its own options.
+Each but `simulate` and `healthcheck` takes all the [settings](#settings) besides its own options.
 ";
 
 const SETTINGS: &str = "

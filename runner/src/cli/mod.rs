@@ -6,6 +6,7 @@ mod check;
 #[cfg(test)]
 mod docs;
 mod exclusive;
+mod healthcheck;
 mod lease;
 mod once;
 mod plan;
@@ -55,6 +56,9 @@ enum Command {
     /// Give the account at the certificate authority another key (engine acme):
     /// exit 0 when that is done, 1 when it failed, 2 when it was not begun
     Account(account::Account),
+    /// Say whether `rollover run` in this container does its work, for a container's
+    /// HEALTHCHECK: exit 0 if it does or stands by, 1 if not
+    Healthcheck(healthcheck::Healthcheck),
     /// Carry out an order on this node, inside a job
     #[command(hide = true)]
     Agent(agent::Agent),
@@ -97,6 +101,7 @@ impl Cli {
             Command::Check(check) => check.run().await,
             Command::Simulate(simulate) => simulate.run(),
             Command::Account(account) => account.run().await,
+            Command::Healthcheck(healthcheck) => healthcheck.run().await,
             Command::Agent(agent) => agent.run().await,
         }
     }

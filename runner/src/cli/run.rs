@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -10,10 +11,11 @@ use tracing::{error, info, warn};
 
 use super::exclusive::Exclusive;
 use super::lease::keeper;
-use super::start::start;
+use super::start::{StartError, start};
 use super::{Exit, complain};
 use crate::clock::now;
 use crate::config::Settings;
+use crate::metrics::Metrics;
 use crate::observe::changes::tell_changes;
 use crate::reconcile::{Runner, log_changes};
 use crate::report::Report;
@@ -42,6 +44,13 @@ impl Run {
                 return Exit::Two;
             }
         };
+        let metrics = match listen_for_metrics(&mut runner).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                complain(&error);
+                return Exit::Two;
+            }
+        };
         let (mut term, mut interrupt) = match (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),
@@ -58,6 +67,7 @@ impl Run {
         let mut keeper = keeper(&mut runner);
         tokio::select! {
             () = teller.serve() => {}
+            () = answer(metrics) => {}
             () = lead_for_ever(&mut keeper, &mut runner, &changed) => {}
             () = tell_changes(&docker, &changed) => {}
             _ = term.recv() => {}
@@ -70,6 +80,27 @@ impl Run {
     }
 }
 
+/// A socket for those who ask for metrics, if any may.
+async fn listen_for_metrics(
+    runner: &mut Runner,
+) -> Result<Option<(Metrics, TcpListener)>, StartError> {
+    let Some(address) = runner.settings.metrics_listen()? else {
+        return Ok(None);
+    };
+    let listening = Metrics::listen(address).await;
+    let listening = listening.map_err(|error| StartError::Metrics { address, error })?;
+    info!("metrics are at http://{address}/metrics");
+    runner.metrics = Some(listening.0.clone());
+    Ok(Some(listening))
+}
+
+async fn answer(metrics: Option<(Metrics, TcpListener)>) {
+    match metrics {
+        Some((metrics, listener)) => metrics.serve(listener).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Reconciles whenever the lease is held.
 async fn lead_for_ever(keeper: &mut Keeper, runner: &mut Runner, changed: &Notify) {
     let teller = runner.teller.clone();
@@ -79,6 +110,9 @@ async fn lead_for_ever(keeper: &mut Keeper, runner: &mut Runner, changed: &Notif
         if let Err(lost) = keeper.while_held(reconcile_for_ever(runner, changed)).await {
             runner.rollouts.drop_all().await;
             runner.state.stands_by();
+            if let Some(metrics) = &runner.metrics {
+                metrics.stands_by();
+            }
             warn!("{lost}; what was under way here was dropped");
         }
     }
@@ -139,6 +173,7 @@ async fn look(
             }
         }
     }
+    runner.teller.looks(now());
     let looked = runner.reconcile(&[], Stay::Shortly).await;
     if runner.rollouts.services().is_empty() {
         *exclusive = None;

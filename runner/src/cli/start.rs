@@ -1,7 +1,8 @@
 //! What every command that works on the swarm begins with.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 
 use tracing::warn;
 
@@ -30,6 +31,11 @@ pub(super) enum StartError {
     Exclusive(std::io::Error),
     #[error("cannot look at the runner's own container: {0}")]
     Own(String),
+    #[error("--metrics-listen / ROLLOVER_METRICS_LISTEN: {address}: {error}")]
+    Metrics {
+        address: SocketAddr,
+        error: io::Error,
+    },
 }
 
 /// As [`start`], and waits until no other reconcile runs in this container.
@@ -75,6 +81,7 @@ async fn start_with(settings: Settings, progress: Progress) -> Result<Runner, St
         schedule,
         own,
         memory: Memory::default(),
+        metrics: None,
         ahead: Ahead::default(),
         acme: Acme::default(),
         progress,

@@ -143,6 +143,22 @@ pub(crate) fn target_in_step(snapshot: &Snapshot, view: &TargetView, now: Timest
         && standings(snapshot, view, now).all(|(_, _, standing)| standing == Standing::Serving)
 }
 
+impl Standing {
+    /// Every [`name`](Self::name).
+    pub(crate) const NAMES: [&'static str; 4] = ["serving", "stale", "unreachable", "wrong"];
+
+    /// The word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        let [serving, stale, unreachable, wrong] = Self::NAMES;
+        match self {
+            Self::Serving => serving,
+            Self::Stale { .. } => stale,
+            Self::Unreachable { .. } => unreachable,
+            Self::Wrong { .. } => wrong,
+        }
+    }
+}
+
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -141,6 +141,11 @@ fn decided(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> 
     decide(snapshot, memory, &occasion, now())
 }
 
+/// What is planned for a world.
+pub(crate) fn plan_of(snapshot: &Snapshot, memory: &Memory) -> Plan {
+    decided(snapshot, memory, &[])
+}
+
 /// The one rollout that is planned for a world.
 pub(crate) fn rollout(snapshot: &Snapshot) -> RolloutStep {
     decided(snapshot, &Memory::default(), &[])

@@ -238,7 +238,7 @@ impl fmt::Display for Daemon {
 }
 
 /// A moment without its fraction of a second.
-pub(super) fn whole(at: Timestamp) -> Timestamp {
+pub(crate) fn whole(at: Timestamp) -> Timestamp {
     // A whole second of a moment that exists is one that exists.
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -4,37 +4,21 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::body::Bytes;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::error::{AcmeError, AcmeErrorClass};
 use crate::act::issue::challenge::{FROM_VOLUME, PATH};
 use crate::config::WEBROOT;
-
-/// A request for a token is small, and who sends it is in a hurry.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// More than the vantage points of an authority, for all names of an order.
-const AT_ONCE: usize = 256;
-/// How long an address may be somebody's who is about to leave it.
-const TO_BE_LEFT: Duration = Duration::from_secs(2);
-const TO_LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// How soon to accept again when the system is out of something.
-const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
+use crate::serve::{Answer, bound, serve};
 
 /// The answers by token.
 #[derive(Clone, Default)]
@@ -77,7 +61,10 @@ impl Responder {
         })?;
         let tokens = Tokens::default();
         let (open, closed) = oneshot::channel();
-        let serve = serve(listener, tokens.clone());
+        let known = tokens.clone();
+        let serve = serve(listener, "a challenge", move |request| {
+            response(request, &known)
+        });
         let serving = tokio::spawn(async move {
             // Dropped after the listener: what is made first goes last.
             let _open = open;
@@ -87,65 +74,7 @@ impl Responder {
     }
 }
 
-/// A socket at the address. Who had it before may not quite have left: a program that
-/// was started meanwhile holds, until it has begun, what was open here then.
-async fn bound(address: SocketAddr) -> io::Result<TcpListener> {
-    let end = Instant::now() + TO_BE_LEFT;
-    loop {
-        match TcpListener::bind(address).await {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
-                sleep(TO_LOOK_AGAIN).await;
-            }
-            bound => return bound,
-        }
-    }
-}
-
-async fn serve(listener: TcpListener, tokens: Tokens) {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
-    loop {
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                warn!("cannot take a connection for a challenge: {error}");
-                sleep(AFTER_AN_ERROR).await;
-                continue;
-            }
-        };
-        // It is never closed, and who comes when it is full is turned away.
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-            continue;
-        };
-        let tokens = tokens.clone();
-        tokio::spawn(async move {
-            let _place = place;
-            let answered = timeout(PATIENCE, answer(stream, &tokens)).await;
-            if !matches!(answered, Ok(Ok(()))) {
-                debug!("a connection from {from} ended without an answer");
-            }
-        });
-    }
-}
-
-async fn answer(stream: TcpStream, tokens: &Tokens) -> Result<(), hyper::Error> {
-    let service = service_fn(async |request: Request<Incoming>| {
-        let answer = response(&request, tokens);
-        debug!(
-            path = request.uri().path(),
-            status = answer.status().as_u16(),
-            "challenge"
-        );
-        Ok::<_, Infallible>(answer)
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-}
-
-fn response<B>(request: &Request<B>, tokens: &Tokens) -> Response<Full<Bytes>> {
+fn response<B>(request: &Request<B>, tokens: &Tokens) -> Answer {
     let token = request.uri().path().strip_prefix('/');
     let token = token.and_then(|path| path.strip_prefix(PATH)?.strip_prefix('/'));
     let found = token.and_then(|token| tokens.all().get(token).cloned());
@@ -250,6 +179,8 @@ impl Drop for Presented {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn asked(method: Method, path: &str, tokens: &Tokens) -> (u16, StatusCode) {
