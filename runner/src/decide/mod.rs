@@ -22,6 +22,8 @@ pub(crate) use held_back::waiting;
 pub(crate) use hold::Because;
 pub(crate) use kept::Kept;
 pub(crate) use memory::{Attempted, Memory};
+#[cfg(test)]
+pub(crate) use plan::NotMended;
 use plan::WhyNot;
 pub(crate) use plan::{
     ByDns, CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep,

@@ -270,10 +270,22 @@ pub(crate) struct RolloutStep {
     /// Tasks of stale replicas on nodes that no job reaches now; a [`Problem`]
     /// says so of each.
     pub(crate) out_of_reach: Vec<String>,
+    /// Replicas that answer with some other certificate, as one does that is not
+    /// configured for it, while others answer with this one: no signal would mend that,
+    /// and it is no reason to leave the others behind. A [`Problem`] says so of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) not_mended: Vec<NotMended>,
     /// A person wants every replica told or replaced, whatever it serves.
     pub(crate) forced: bool,
     /// For `secret`: what the service's specification must name in the end.
     pub(crate) secrets: Option<SecretsStep>,
+}
+
+/// A replica, and the certificate in whose place it serves another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NotMended {
+    pub(crate) certificate: CertificateName,
+    pub(crate) task: String,
 }
 
 /// What a specification must name in the end, and what it names now.
@@ -318,6 +330,13 @@ impl RolloutStep {
     /// Whether no job reaches that task now.
     pub(crate) fn is_out_of_reach(&self, task: &str) -> bool {
         self.out_of_reach.iter().any(|other| other == task)
+    }
+
+    /// Whether that task serves another certificate in that one's place, so that it is
+    /// not waited for.
+    pub(crate) fn is_not_mended(&self, certificate: &CertificateName, task: &str) -> bool {
+        let mut not_mended = self.not_mended.iter();
+        not_mended.any(|it| it.certificate == *certificate && it.task == task)
     }
 
     /// Whether the service names no secrets of a certificate that it is to get as

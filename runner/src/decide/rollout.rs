@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::hold::{Held, held};
-use super::plan::{Canary, Deferred, Expected, Named, Occasion, Plan, Problem, RolloutStep, Stale};
+use super::plan::{
+    Canary, Deferred, Expected, Named, NotMended, Occasion, Plan, Problem, RolloutStep, Stale,
+};
 use super::secret::{self, Secrets};
 use super::standing::{Flaw, Standing, standing, target_in_step};
 use super::{Memory, issue};
@@ -138,7 +140,8 @@ fn step(
     now: Timestamp,
     touch: Touch,
 ) -> Option<RolloutStep> {
-    let (mut expected, mut stale) = (Vec::new(), Vec::new());
+    let (mut expected, mut stale, mut not_mended) = (Vec::new(), Vec::new(), Vec::new());
+    let by_signal = matches!(view.target.strategy, Strategy::Signal { .. });
     let Secrets {
         step: secrets,
         problems,
@@ -165,8 +168,9 @@ fn step(
         };
         safe &= compared.safe;
         // Where another certificate is served, a rollout could mend nothing, and
-        // would prove nothing.
-        if !compared.another {
+        // would prove nothing; unless some serve this one, who can be told apart.
+        if compared.others.is_empty() || (by_signal && compared.is_served) {
+            not_mended.extend(compared.others);
             stale.extend(match touch {
                 Touch::Stale => compared.stale,
                 Touch::All => look.all(),
@@ -194,9 +198,10 @@ fn step(
         secrets,
         canary: None,
         out_of_reach: Vec::new(),
+        not_mended,
         forced,
     };
-    if let Strategy::Signal { .. } = view.target.strategy {
+    if by_signal {
         plan.problems.extend(leave_out_of_reach(&mut step, view));
         let failures = memory.failures(&step.attempted());
         let failures = failures.max(memory.times_refused(&step));
@@ -300,6 +305,7 @@ fn canary(step: &RolloutStep, view: &TargetView, failures: usize) -> Option<Cana
         .iter()
         .map(|view| &view.replica)
         .filter(|replica| tasks.contains(replica.task.as_str()))
+        .filter(|replica| step.not_mended.iter().all(|it| it.task != replica.task))
         .collect();
     if candidates.len() < 2 {
         return None;
@@ -317,8 +323,10 @@ fn canary(step: &RolloutStep, view: &TargetView, failures: usize) -> Option<Cana
 struct Compared {
     /// Those that serve another version.
     stale: Vec<Stale>,
-    /// One answers with some other certificate.
-    another: bool,
+    /// Those that answer with some other certificate.
+    others: Vec<NotMended>,
+    /// Some answer with this one, in whatever version.
+    is_served: bool,
     /// Loading what is published harms none of them.
     safe: bool,
 }
@@ -352,7 +360,8 @@ impl Look<'_> {
     fn compare(&self, now: Timestamp, problems: &mut Vec<Problem>) -> Compared {
         let mut compared = Compared {
             stale: Vec::new(),
-            another: false,
+            others: Vec::new(),
+            is_served: false,
             safe: true,
         };
         for replica in &self.view.replicas {
@@ -360,6 +369,7 @@ impl Look<'_> {
             let standing = standing(self.snapshot, self.name, serving, now);
             match &standing {
                 Standing::Stale { serves } => {
+                    compared.is_served = true;
                     compared.safe &= self.may_replace(replica, now);
                     compared.stale.push(Stale {
                         certificate: self.name.clone(),
@@ -370,10 +380,18 @@ impl Look<'_> {
                 }
                 Standing::Wrong { flaws, .. } => {
                     let has = |flaw: fn(&Flaw) -> bool| flaws.iter().any(flaw);
-                    compared.another |= has(|flaw| matches!(flaw, Flaw::Another(_)));
+                    if has(|flaw| matches!(flaw, Flaw::Another(_))) {
+                        compared.others.push(NotMended {
+                            certificate: self.name.clone(),
+                            task: replica.replica.task.clone(),
+                        });
+                    } else {
+                        compared.is_served = true;
+                    }
                     compared.safe &= !has(|flaw| matches!(flaw, Flaw::Newer));
                 }
-                Standing::Serving | Standing::Unreachable { .. } => {}
+                Standing::Serving => compared.is_served = true,
+                Standing::Unreachable { .. } => {}
             }
             problems.extend(self.problem(replica, standing));
         }

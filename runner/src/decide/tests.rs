@@ -412,6 +412,60 @@ fn a_name_that_is_not_configured_holds_no_other_back() {
 }
 
 #[test]
+fn a_replica_that_serves_another_certificate_holds_no_other_back() {
+    let mut other = leaf(3);
+    other.names = vec!["fallback.example.net".into()];
+    let serving = [
+        Serving::Leaf(leaf(1)),
+        Serving::Leaf(other.clone()),
+        Serving::Leaf(leaf(1)),
+    ];
+    let world = world(Published::Pair(leaf(2)), serving);
+    let plan = decided(&world, &Memory::default(), &[]);
+    let step = &plan.rollouts[0];
+    let tasks: Vec<&str> = step.tasks().collect();
+    assert_eq!(tasks, ["task1", "task3"]);
+    assert!(step.is_not_mended(&name(), "task2"));
+    assert!(!step.is_not_mended(&name(), "task1"));
+    assert!(matches!(plan.problems[0], Problem::ServesAnother { .. }));
+
+    // A restart replaces each, also those that nothing is wrong with.
+    let mut restarting = world.clone();
+    restarting.targets[0].target.strategy = Strategy::Restart(updates::pace());
+    assert!(
+        decided(&restarting, &Memory::default(), &[])
+            .rollouts
+            .is_empty()
+    );
+
+    // Where each does, no signal would mend anything.
+    let all = self::world(Published::Pair(leaf(2)), all(&other));
+    assert!(decided(&all, &Memory::default(), &[]).rollouts.is_empty());
+}
+
+#[test]
+fn who_goes_first_is_none_that_serves_another_certificate() {
+    let first = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    let mut second = leaf(3);
+    second.names = vec!["b.example.net".into()];
+    let mut world = with_second(
+        first,
+        Published::Pair(second.clone()),
+        &Serving::Leaf(second),
+    );
+    // The first is not configured for the second name.
+    let serving = &mut world.targets[0].replicas[0].serving;
+    serving
+        .values_mut()
+        .for_each(|it| *it = Serving::Leaf(leaf(1)));
+    let plan = decided(&world, &Memory::default(), &[]);
+    let step = &plan.rollouts[0];
+    assert_eq!(step.tasks().count(), 3);
+    assert_eq!(step.expected.len(), 2);
+    assert_eq!(step.canary.as_ref().unwrap().task, "task2");
+}
+
+#[test]
 fn what_must_not_be_loaded_holds_back_all_that_the_same_signal_would_load() {
     let error = PairError::Empty {
         file: "live/b.example.net/privkey.pem".into(),

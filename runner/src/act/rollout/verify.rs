@@ -1,7 +1,7 @@
 //! Watching replicas until each serves what is published. What a signal or an
 //! update reports proves nothing; only this does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -39,6 +39,10 @@ pub(crate) struct Verified {
     pub(crate) replicas: Vec<ReplicaOutcome>,
     /// How many replicas no job reaches, which were neither told nor waited for.
     pub(crate) left_out: usize,
+    /// How many answer with some other certificate in the place of one, and were not
+    /// waited for.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) not_mended: usize,
     /// From the start of the rollout to the last replica's proof, in seconds.
     pub(crate) seconds: f64,
     /// When the last replica's proof was seen.
@@ -273,6 +277,14 @@ impl<'a> Watch<'a> {
                 .iter()
                 .filter(|task| lives(task))
                 .count(),
+            not_mended: self
+                .step
+                .not_mended
+                .iter()
+                .map(|it| it.task.as_str())
+                .filter(|task| lives(task))
+                .collect::<BTreeSet<_>>()
+                .len(),
             at: now(),
         }
     }
@@ -281,12 +293,29 @@ impl<'a> Watch<'a> {
 impl Verified {
     /// Who was seen to serve what is published, in words.
     pub(crate) fn who(&self) -> String {
-        match self.left_out {
-            0 => "every replica".to_owned(),
-            1 => "every replica but one that no job reaches".to_owned(),
-            several => format!("every replica but {several} that no job reaches"),
+        let but = |count, one: &str, several: &str| match count {
+            0 => None,
+            1 => Some(format!("one that {one}")),
+            count => Some(format!("{count} that {several}")),
+        };
+        let excepted = [
+            but(self.left_out, "no job reaches", "no job reaches"),
+            but(
+                self.not_mended,
+                "serves another certificate",
+                "serve another certificate",
+            ),
+        ];
+        let excepted: Vec<String> = excepted.into_iter().flatten().collect();
+        if excepted.is_empty() {
+            return "every replica".to_owned();
         }
+        format!("every replica but {}", excepted.join(" and "))
     }
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// From the start of the rollout to the proof that came last.
@@ -316,6 +345,9 @@ fn shown(
             Some(format!("serves {after} after {seconds:.1} s"))
         }
         None if step.is_out_of_reach(task) => Some("no job reaches it".to_owned()),
+        None if step.not_mended.iter().any(|it| it.task == *task) => {
+            Some("serves another certificate".to_owned())
+        }
         None if unseen.is_some() || by_signal => unseen,
         None => Some("waits for its turn".to_owned()),
     };
@@ -368,14 +400,16 @@ fn account(replicas: &[ReplicaView], step: &RolloutStep) -> Option<String> {
     let mut complete = true;
     let mut each = Vec::new();
     for replica in replicas {
-        let waited_for = !step.is_out_of_reach(&replica.replica.task);
+        let task = &replica.replica.task;
         for expected in &step.expected {
             let found = found(replica, expected);
-            complete &= found.is_ok() || !waited_for;
-            let note = if waited_for {
-                ""
-            } else {
+            let note = if step.is_out_of_reach(task) {
                 " (no job reaches it)"
+            } else if step.is_not_mended(&expected.certificate, task) {
+                " (no signal would mend that)"
+            } else {
+                complete &= found.is_ok();
+                ""
             };
             each.push(found.unwrap_or_else(|why| why) + note);
         }
@@ -394,6 +428,7 @@ fn account(replicas: &[ReplicaView], step: &RolloutStep) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::NotMended;
     use crate::decide::tests::{all, leaf, name, rollout, world};
     use crate::model::Published;
 
@@ -480,6 +515,48 @@ mod tests {
         let account = account(&replicas, &step).unwrap();
         let note = "serves OLD for example.org, not NEW (no job reaches it)";
         assert!(told(&account).contains(note), "{account}");
+    }
+
+    #[test]
+    fn one_that_serves_another_certificate_is_told_and_not_waited_for() {
+        let (mut step, replicas) = rolling_out([
+            Serving::Leaf(leaf(2)),
+            Serving::Leaf(leaf(2)),
+            Serving::Leaf(leaf(1)),
+        ]);
+        step.not_mended = vec![NotMended {
+            certificate: name(),
+            task: "task3".to_owned(),
+        }];
+        assert_eq!(account(&replicas, &step), None);
+        step.not_mended[0].task = "task2".to_owned();
+        let account = account(&replicas, &step).unwrap();
+        assert!(account.contains("replica 3 on node-3 serves"), "{account}");
+    }
+
+    #[test]
+    fn who_was_seen_to_serve_it_is_told_without_those_who_were_not() {
+        let who = |left_out, not_mended| {
+            Verified {
+                expected: BTreeMap::new(),
+                replicas: Vec::new(),
+                left_out,
+                not_mended,
+                seconds: 0.0,
+                at: now(),
+            }
+            .who()
+        };
+        assert_eq!(who(0, 0), "every replica");
+        assert_eq!(who(1, 0), "every replica but one that no job reaches");
+        assert_eq!(
+            who(2, 1),
+            "every replica but 2 that no job reaches and one that serves another certificate"
+        );
+        assert_eq!(
+            who(0, 3),
+            "every replica but 3 that serve another certificate"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::model::{Pace, Update, UpdateState, Version};
 
-fn pace() -> Pace {
+pub(super) fn pace() -> Pace {
     Pace {
         parallelism: 1,
         delay: Duration::from_secs(30),
