@@ -118,28 +118,31 @@ impl Run {
         let progress = Progress::new();
         let mut labs = Labs::default();
         let mut played = Vec::new();
+        let mut ended = Ok(());
         for scenario in scenarios {
-            played.push(self.one(&progress, &mut labs, scenario).await?);
+            match self.one(&progress, &mut labs, scenario).await {
+                Ok(run) => played.push(run),
+                // What was played until then is told all the same.
+                Err(error) => {
+                    ended = Err(error);
+                    break;
+                }
+            }
         }
-        let kept = match labs.take() {
-            Some(lab) if self.keep => {
-                let access = Access::to(&lab);
-                lab.detach()?;
-                Some(access.told())
-            }
-            Some(lab) => {
-                progress.step("the lab is taken down", lab.stop()).await?;
-                None
-            }
-            None => None,
-        };
         if let Some(directory) = &self.report {
             report::write(directory, &played)?;
         }
         print(&summary(&played, self.report.as_deref()));
-        if let Some(access) = kept {
-            print(&format!("\n{access}"));
+        match labs.take() {
+            Some(lab) if self.keep => {
+                let access = Access::to(&lab);
+                lab.detach()?;
+                print(&format!("\n{}", access.told()));
+            }
+            Some(lab) => progress.step("the lab is taken down", lab.stop()).await?,
+            None => {}
         }
+        ended?;
         Ok(if played.iter().all(Played::is_as_it_must_be) {
             Verdict::Passed
         } else {
@@ -173,6 +176,7 @@ impl Run {
                 .join(scenario.name.replace('/', "-"));
             let what = format!("what may explain it is written to {}", bundle.display());
             progress.step(&what, lab.bundle(&bundle)).await?;
+            labs.spoil();
         }
         Ok(run)
     }

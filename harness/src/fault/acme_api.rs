@@ -44,7 +44,8 @@ impl Fault for AcmeBroken {
         Box::pin(async move {
             let acme = lab.pebble().ok_or_else(|| LabError::Unsupported {
                 what: self.to_string(),
-                reason: "the lab has no ACME server".to_owned(),
+                reason: "the lab has no Pebble; the scripted server fails by its own script"
+                    .to_owned(),
             })?;
             let (acceptor, connector) = acme.both_ends()?;
             let address = acme.directory_address();

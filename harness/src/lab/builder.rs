@@ -164,7 +164,7 @@ impl LabBuilder {
     pub async fn start(self) -> Result<Lab, LabError> {
         let stages = Stages::begin();
         let engine = Engine::connect().await?;
-        stages.timed("images built", images::ensure()).await?;
+        stages.timed("images built", self.ensure_images()).await?;
         let reaping = async {
             reap_dead(&engine).await;
             Ok(())
@@ -208,6 +208,18 @@ impl LabBuilder {
             network,
             resources,
         })
+    }
+
+    /// Builds what is needed of the lab's own images: no service of the stack, where all
+    /// that the registry shall have is somebody else's.
+    async fn ensure_images(&self) -> Result<(), LabError> {
+        if self.images.iter().any(|image| is_of_the_lab(image)) {
+            return images::ensure().await;
+        }
+        match self.acme {
+            Acme::Pebble => images::ensure_only(&["node", "registry", "pebble"]).await,
+            Acme::Mock | Acme::None => images::ensure_only(&["node", "registry"]).await,
+        }
     }
 
     /// The volume is mounted while the daemons start and the swarm is formed.
@@ -309,4 +321,9 @@ async fn start_acme(
             Some(AcmeServer::Mock(mock))
         }
     })
+}
+
+/// Whether it is a bare name, as [`LabBuilder::images`] takes one for an image of the lab's.
+fn is_of_the_lab(image: &str) -> bool {
+    !image.contains([':', '/'])
 }

@@ -98,7 +98,8 @@ pub enum LabError {
     },
     /// The images' sources were not found.
     #[error(
-        "find fixtures/images/build in the current directory or above it; \
+        "find fixtures/images/build in the current directory, above it, or where the lab was \
+         compiled; \
          set ROLLOVER_LAB_FIXTURES to the fixtures directory"
     )]
     NoFixtures,

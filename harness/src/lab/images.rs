@@ -1,12 +1,16 @@
 //! The lab's images: built by a script, before anything is started.
 
 use std::{
+    collections::BTreeSet,
     env,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
-use tokio::{process::Command, sync::OnceCell};
+use tokio::{
+    process::Command,
+    sync::{Mutex, OnceCell},
+};
 
 use super::{LabError, error::At};
 
@@ -46,7 +50,7 @@ pub async fn ensure() -> Result<(), LabError> {
     if are_ready() {
         return Ok(());
     }
-    BUILT.get_or_try_init(|| build(None)).await.map(|&()| ())
+    BUILT.get_or_try_init(|| build(&[])).await.map(|&()| ())
 }
 
 /// The same for one image that no lab needs.
@@ -54,17 +58,32 @@ pub async fn ensure() -> Result<(), LabError> {
 /// # Errors
 /// As [`ensure`].
 pub async fn ensure_one(name: &str) -> Result<(), LabError> {
+    ensure_only(&[name]).await
+}
+
+/// The same for those alone, each once in a process.
+pub(super) async fn ensure_only(names: &[&str]) -> Result<(), LabError> {
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::const_new(BTreeSet::new());
     if are_ready() {
         return Ok(());
     }
-    build(Some(name)).await
+    let mut built = BUILT.lock().await;
+    let missing = names.iter().copied().filter(|name| !built.contains(*name));
+    let missing: Vec<&str> = missing.collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    build(&missing).await?;
+    built.extend(missing.into_iter().map(str::to_owned));
+    Ok(())
 }
 
 fn are_ready() -> bool {
     env::var_os(IMAGES).is_some_and(|value| value == "ready")
 }
 
-async fn build(only: Option<&str>) -> Result<(), LabError> {
+/// Builds all that labs need, or only those that are named.
+async fn build(only: &[&str]) -> Result<(), LabError> {
     let script = script()?;
     let status = Command::new(&script)
         .args(only)
@@ -89,12 +108,21 @@ fn script() -> Result<PathBuf, LabError> {
         return Ok(Path::new(&fixtures).join(SCRIPT));
     }
     let here = env::current_dir().at("find the current directory", ".")?;
-    find_above(&here).ok_or(LabError::NoFixtures)
+    find_above(&here)
+        .or_else(of_the_sources)
+        .ok_or(LabError::NoFixtures)
 }
 
 /// Whether the script that makes them is found.
 pub(crate) fn can_be_built() -> bool {
     script().is_ok_and(|script| script.is_file())
+}
+
+/// Where this was compiled: cargo keeps the whole repository of a dependency.
+fn of_the_sources() -> Option<PathBuf> {
+    let harness = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = harness.with_file_name("fixtures").join(SCRIPT);
+    script.is_file().then_some(script)
 }
 
 fn find_above(directory: &Path) -> Option<PathBuf> {

@@ -20,7 +20,7 @@ fn judge(machine: &Machine) -> Finding {
     };
     Finding::limited(
         format!("nodes cannot open /dev/fuse ({refused})"),
-        "mount GlusterFS or the lagging volume: labs with --volume bind only",
+        "mount GlusterFS: labs with --volume bind or lagging only",
         "load the kernel's module (modprobe fuse)",
     )
 }
