@@ -8,7 +8,7 @@ use std::fmt::{Debug, Error};
 use std::hash::Hash;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -20,7 +20,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use tokio::net::TcpListener;
 
 use crate::decide::{
@@ -79,19 +79,17 @@ impl Metrics {
     fn show(&self, page: Result<String, Error>) {
         // Writing to a string cannot fail.
         if let Ok(page) = page {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = page;
+            *self.page() = page;
         }
     }
 
+    fn page(&self) -> MutexGuard<'_, String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn answer<B>(&self, request: &Request<B>) -> Answer {
-        let page = || {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone()
-        };
         let (status, body) = match (request.uri().path(), request.method()) {
-            (PATH, &Method::GET) => (StatusCode::OK, page()),
+            (PATH, &Method::GET) => (StatusCode::OK, self.page().clone()),
             (PATH, _) => (StatusCode::METHOD_NOT_ALLOWED, String::new()),
             _ => (StatusCode::NOT_FOUND, format!("metrics are at {PATH}\n")),
         };
@@ -148,10 +146,7 @@ impl Page {
     fn single(&mut self, name: &str, help: &str, unit: Option<Unit>, value: i64) {
         let gauge = Gauge::<i64>::default();
         gauge.set(value);
-        match unit {
-            Some(unit) => self.0.register_with_unit(name, help, unit, gauge),
-            None => self.0.register(name, help, gauge),
-        }
+        self.add(name, help, unit, gauge);
     }
 
     fn each<L>(
@@ -167,9 +162,13 @@ impl Page {
         for (labels, value) in values {
             family.get_or_create(&labels).set(value);
         }
+        self.add(name, help, unit, family);
+    }
+
+    fn add(&mut self, name: &str, help: &str, unit: Option<Unit>, metric: impl Metric) {
         match unit {
-            Some(unit) => self.0.register_with_unit(name, help, unit, family),
-            None => self.0.register(name, help, family),
+            Some(unit) => self.0.register_with_unit(name, help, unit, metric),
+            None => self.0.register(name, help, metric),
         }
     }
 
@@ -210,10 +209,7 @@ impl Looked<'_> {
             let certificates = snapshot.certificates.iter();
             certificates.map(move |(name, view)| (named(name), name, view))
         };
-        let leaf_of = |(labels, _, view): (OfCertificate, _, &CertificateView)| {
-            Some((labels, view.published.leaf()?.clone()))
-        };
-        let leaves = || all().filter_map(leaf_of);
+        let leaves = || all().filter_map(|(of, _, view)| Some((of, view.published.leaf()?)));
         page.each(
             "certificate_not_before_timestamp",
             "From when what is published is valid",
@@ -442,7 +438,7 @@ mod tests {
         let any = "127.0.0.1:0".parse().unwrap();
         let (metrics, _listener) = Metrics::listen(any).await.unwrap();
         let page = || {
-            let page = metrics.0.lock().unwrap().clone();
+            let page = metrics.page().clone();
             sorted(&page)
         };
         let standby = page();

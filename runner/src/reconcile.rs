@@ -101,9 +101,10 @@ impl Runner {
         let mut seen = self.observe_and_remember().await?;
         self.ask_when_to_renew(&seen).await;
         let mut plan = self.decide(&seen, forced);
-        self.show(&seen, &plan);
         let in_vain = forced_in_vain(&plan, forced);
         if plan.has_work() {
+            // That takes its time.
+            self.show(&seen, &plan);
             self.passed(NamedStep::Observed, About::Everything).await;
         }
         report.certificates = self.obtaining().all(&plan.certificates, &seen).await;

@@ -129,10 +129,12 @@ impl Run {
                 }
             }
         }
-        if let Some(directory) = &self.report {
-            report::write(directory, &played)?;
+        if !played.is_empty() {
+            if let Some(directory) = &self.report {
+                report::write(directory, &played)?;
+            }
+            print(&summary(&played, self.report.as_deref()));
         }
-        print(&summary(&played, self.report.as_deref()));
         match labs.take() {
             Some(lab) if self.keep => {
                 let access = Access::to(&lab);

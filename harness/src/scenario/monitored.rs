@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::private_registry::shell;
+use super::window::{CLOSED, label};
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::lab::wait::until;
 use crate::lab::{Task, ensure_image};
@@ -25,8 +27,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const PAGE: &str = "docs/metrics.md";
 const SERVICE: &str = "prometheus";
 const LISTEN: &str = "ROLLOVER_METRICS_LISTEN";
-/// For a minute at the turn of the year.
-const CLOSED: &str = "0 0 1 1 *;1m";
 /// But for the one that looks back at problems of before.
 const FIRING: &str = "alertstate=\"firing\",alertname!=\"ProblemsStand\"";
 /// For `promtool test rules`: of a life of 10000 s less than 2000 are left, and 2000. With
@@ -67,7 +67,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     let there = site.lab().service(SERVICE).exists().await?;
     let remove = format!("docker service rm {SERVICE}; docker config rm {SERVICE} {SERVICE}-rules");
     if there {
-        shell(&site, &remove).await?;
+        shell(stage.lab().manager(), &remove).await?;
     }
     stage.empty().await?;
     played
@@ -122,7 +122,7 @@ async fn begin(site: &Site<'_>, page: &str) -> Result<Task, SiteError> {
          --config source={SERVICE}-rules,target=/etc/prometheus/rollover.yml {}",
         lab.image(SERVICE)
     );
-    shell(site, &format!("set -e\n{script}")).await?;
+    shell(lab.manager(), &format!("set -e\n{script}")).await?;
     let mut tasks = lab.service(SERVICE).converged(TO_START).await?;
     Ok(tasks.remove(0))
 }
@@ -225,13 +225,4 @@ impl Prometheus {
             .map_err(|error| error.to_string())?;
         Ok(output.stdout.trim().to_owned())
     }
-}
-
-async fn label(site: &Site<'_>, option: &str, label: &str) -> Result<(), SiteError> {
-    Ok(site.load_balancer().update(&[option, label]).await?)
-}
-
-async fn shell(site: &Site<'_>, script: &str) -> Result<(), SiteError> {
-    let output = site.lab().manager().exec(&["sh", "-c", script]).await?;
-    Ok(output.succeeded(script).map(drop)?)
 }

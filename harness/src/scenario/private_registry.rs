@@ -150,7 +150,7 @@ async fn end(lab: &Lab) -> Result<(), SiteError> {
     Ok(())
 }
 
-async fn shell(node: &Node, script: &str) -> Result<(), SiteError> {
+pub(super) async fn shell(node: &Node, script: &str) -> Result<(), SiteError> {
     let output = node.exec(&["sh", "-c", script]).await?;
     Ok(output.succeeded(script).map(drop)?)
 }

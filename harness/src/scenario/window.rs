@@ -22,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 /// For a minute at the turn of the year.
-const CLOSED: &str = "0 0 1 1 *;1m";
+pub(super) const CLOSED: &str = "0 0 1 1 *;1m";
 const OPEN: &str = "* * * * *;2m";
 /// The daemon looks once a minute.
 const TO_BE_SEEN: Duration = Duration::from_secs(90);
@@ -89,6 +89,6 @@ async fn waits(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     Ok(())
 }
 
-async fn label(site: &Site<'_>, option: &str, label: &str) -> Result<(), SiteError> {
+pub(super) async fn label(site: &Site<'_>, option: &str, label: &str) -> Result<(), SiteError> {
     Ok(site.load_balancer().update(&[option, label]).await?)
 }

@@ -339,6 +339,12 @@ impl RolloutStep {
         not_mended.any(|it| it.certificate == *certificate && it.task == task)
     }
 
+    /// The tasks of which that is so for some certificate.
+    pub(crate) fn tasks_not_mended(&self) -> BTreeSet<&str> {
+        let not_mended = self.not_mended.iter();
+        not_mended.map(|it| it.task.as_str()).collect()
+    }
+
     /// Whether the service names no secrets of a certificate that it is to get as
     /// secrets: what it starts finds none.
     pub(crate) fn names_no_secrets(&self) -> bool {

@@ -300,12 +300,13 @@ fn canary(step: &RolloutStep, view: &TargetView, failures: usize) -> Option<Cana
         return None;
     }
     let tasks: BTreeSet<&str> = step.tasks().collect();
+    let not_mended = step.tasks_not_mended();
     let candidates: Vec<&Replica> = view
         .replicas
         .iter()
         .map(|view| &view.replica)
         .filter(|replica| tasks.contains(replica.task.as_str()))
-        .filter(|replica| step.not_mended.iter().all(|it| it.task != replica.task))
+        .filter(|replica| !not_mended.contains(replica.task.as_str()))
         .collect();
     if candidates.len() < 2 {
         return None;

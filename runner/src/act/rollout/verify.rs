@@ -1,7 +1,7 @@
 //! Watching replicas until each serves what is published. What a signal or an
 //! update reports proves nothing; only this does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -279,12 +279,10 @@ impl<'a> Watch<'a> {
                 .count(),
             not_mended: self
                 .step
-                .not_mended
+                .tasks_not_mended()
                 .iter()
-                .map(|it| it.task.as_str())
                 .filter(|task| lives(task))
-                .collect::<BTreeSet<_>>()
-                .len(),
+                .count(),
             at: now(),
         }
     }
@@ -345,7 +343,7 @@ fn shown(
             Some(format!("serves {after} after {seconds:.1} s"))
         }
         None if step.is_out_of_reach(task) => Some("no job reaches it".to_owned()),
-        None if step.not_mended.iter().any(|it| it.task == *task) => {
+        None if step.tasks_not_mended().contains(task.as_str()) => {
             Some("serves another certificate".to_owned())
         }
         None if unseen.is_some() || by_signal => unseen,
