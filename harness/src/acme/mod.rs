@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use network::{Client, Network};
-pub use pebble::{Pebble, PebbleOptions};
+pub use pebble::{Done, Pebble, PebbleOptions};
 pub use server::AcmeServer;
 
 /// A kind of ACME server.

@@ -31,6 +31,10 @@ pub(crate) const SERVER: &str = "pebble";
 pub(crate) const CHALLENGE_SERVER: &str = "pebble-challtestsrv";
 const PID_IN_CONTAINER: &str = "/run/pebble.pid";
 
+/// In its log: an order is taken (`wfe/wfe.go`), a certificate is made (`ca/ca.go`).
+const ORDERED: &str = "Added order ";
+const ISSUED: &str = "Issued certificate serial ";
+
 const DAY: u64 = 24 * 60 * 60;
 
 /// What a Pebble shall be.
@@ -66,6 +70,15 @@ impl Default for PebbleOptions {
             retry_after: 1,
         }
     }
+}
+
+/// What a Pebble has done for whoever asked it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// Orders that it has taken, whatever became of them.
+    pub orders: usize,
+    /// Certificates that it has issued.
+    pub certificates: usize,
 }
 
 /// A running Pebble.
@@ -254,6 +267,20 @@ impl Pebble {
     /// When the engine does not give it.
     pub async fn log(&self) -> Result<String, LabError> {
         self.server.log(None).await
+    }
+
+    /// How many orders it has taken, and how many certificates it has issued, since it
+    /// was made; it counts them only in what it [wrote](Self::log).
+    ///
+    /// # Errors
+    /// When the engine does not give it.
+    pub async fn done(&self) -> Result<Done, LabError> {
+        let log = self.log().await?;
+        let count = |line: &str| log.matches(line).count();
+        Ok(Done {
+            orders: count(ORDERED),
+            certificates: count(ISSUED),
+        })
     }
 
     /// Where its directory is.

@@ -197,7 +197,10 @@ fn list(scenarios: &[&Scenario]) -> String {
         let control = &scenario.control;
         format!(
             "{}\n    {}\n    control: {} ({})",
-            scenario.name, scenario.about, control.wrong, control.found_by
+            scenario.name,
+            scenario.about,
+            control.wrong,
+            control.kinds()
         )
     });
     told.collect::<Vec<_>>().join("\n")

@@ -110,6 +110,13 @@ impl TaskFault {
 }
 
 impl Fault for TaskFault {
+    fn node(&self) -> Option<&str> {
+        match &self.replica.which {
+            Which::On(node) => Some(node),
+            Which::Slot(_) => None,
+        }
+    }
+
     fn inject<'a>(&'a self, lab: &'a Lab) -> Pending<'a, Active> {
         Box::pin(async move {
             let task = self.replica.task(lab).await?;

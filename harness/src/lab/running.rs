@@ -11,6 +11,7 @@ use super::{
     service::Service,
     stack,
     stages::Stage,
+    swarm,
     timeline::{Event, Events, Recorder},
 };
 use crate::{
@@ -87,6 +88,23 @@ impl Lab {
     pub fn manager(&self) -> &Node {
         // A lab has at least one node: the builder sees to it.
         &self.nodes[0]
+    }
+
+    /// The manager that leads the swarm just now.
+    ///
+    /// # Errors
+    /// When no manager answers, or none leads, as between two elections.
+    pub async fn leader(&self) -> Result<&Node, LabError> {
+        let managers = Managers(self.managers());
+        let name = managers.ask(swarm::leader_name).await?.unwrap_or_default();
+        self.node(&name).ok_or_else(|| LabError::NoNode {
+            name: "the swarm's leader".to_owned(),
+            known: self
+                .managers()
+                .iter()
+                .map(|it| it.name().to_owned())
+                .collect(),
+        })
     }
 
     /// The node of that name.

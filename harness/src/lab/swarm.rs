@@ -118,3 +118,15 @@ fn ready_name(node: &SwarmNode) -> Option<&str> {
         .as_deref()
         .filter(|_| ready)
 }
+
+/// The name of the node that leads the swarm, as this manager knows it.
+pub(crate) async fn leader_name(manager: &Node) -> Result<Option<String>, LabError> {
+    let listed = manager.docker().list_nodes(None::<ListNodesOptions>).await;
+    let listed = listed.doing(|| format!("list the nodes that {} knows", manager.name()))?;
+    let leads = |node: &SwarmNode| {
+        let manages = node.manager_status.as_ref();
+        manages.and_then(|status| status.leader) == Some(true)
+    };
+    let leader = listed.into_iter().find(leads);
+    Ok(leader.and_then(|node| node.description?.hostname))
+}

@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             unharmed, the error names certificate, step and cause, and the next run recovers.",
     control: Control {
         wrong: "the authority can be reached",
-        found_by: Kind::Accepted,
+        found_by: &[Kind::Accepted],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),

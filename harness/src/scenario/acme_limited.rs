@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             time is over not even a person has it asked again.",
     control: Control {
         wrong: "the authority takes each order",
-        found_by: Kind::Accepted,
+        found_by: &[Kind::Accepted],
     },
     parameters: Parameters::small_with_mock,
     play: |stage| Box::pin(play(stage)),

@@ -14,7 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             rolled out, forced or not, and the error says which it is.",
     control: Control {
         wrong: "the files are as they should be",
-        found_by: Kind::Accepted,
+        found_by: &[Kind::Accepted],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),

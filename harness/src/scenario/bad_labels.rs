@@ -10,7 +10,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             with exit code 2.",
     control: Control {
         wrong: "label and settings are as they should be",
-        found_by: Kind::Accepted,
+        found_by: &[Kind::Accepted],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

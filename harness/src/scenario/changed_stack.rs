@@ -16,7 +16,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     control: Control {
         wrong: "all replicas of the load balancer itself are changed at once, with nothing in \
                 front of them",
-        found_by: Kind::Lost,
+        found_by: &[Kind::Lost],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

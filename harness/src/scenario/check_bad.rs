@@ -14,7 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             nothing in the sound service beside it.",
     control: Control {
         wrong: "one of the faults is mended (nginx is stopped by SIGQUIT)",
-        found_by: Kind::Preflight,
+        found_by: &[Kind::Preflight],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

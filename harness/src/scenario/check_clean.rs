@@ -10,7 +10,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             not tell; by restart, only what the lab's ports in mode host are.",
     control: Control {
         wrong: "keepalive_min_timeout is 0",
-        found_by: Kind::Preflight,
+        found_by: &[Kind::Preflight],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

@@ -11,7 +11,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             with its reason; by signal the same certificate is rolled out.",
     control: Control {
         wrong: "replicas stop first, so that nothing is in the way of a restart",
-        found_by: Kind::Touched,
+        found_by: &[Kind::Touched],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

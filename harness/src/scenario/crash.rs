@@ -104,7 +104,7 @@ pub(super) const fn at<const STEP: usize>() -> Scenario {
                 finishes what was begun, nothing is ordered twice, and nothing is left behind.",
         control: Control {
             wrong: "the runner is not started again",
-            found_by: Kind::Stuck,
+            found_by: &[Kind::Stuck],
         },
         parameters: || STEPS[STEP].way.parameters(),
         play: |stage| Box::pin(play(stage, &STEPS[STEP])),

@@ -20,7 +20,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             no task is replaced.",
     control: Control {
         wrong: "the runner does not run, and so nobody mends it",
-        found_by: Kind::Stale,
+        found_by: &[Kind::Stale],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),

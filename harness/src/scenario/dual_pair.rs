@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             second alone, and nobody asks: the daemon finds and mends it, and no task is replaced.",
     control: Control {
         wrong: "the runner does not run, and the replica keeps the old one of its second pair",
-        found_by: Kind::Stale,
+        found_by: &[Kind::Stale],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

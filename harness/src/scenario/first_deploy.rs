@@ -14,7 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             every replica serves a certificate of the authority, and the site answers.",
     control: Control {
         wrong: "the site's name leads nowhere, so the authority cannot validate it",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

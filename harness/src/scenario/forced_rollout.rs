@@ -11,7 +11,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             traffic, none is replaced, nothing is lost; a service that there is not is named.",
     control: Control {
         wrong: "nobody forces it",
-        found_by: Kind::Stale,
+        found_by: &[Kind::Stale],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

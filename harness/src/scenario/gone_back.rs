@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             every replica serves that.",
     control: Control {
         wrong: "the engine is changed and nothing is pointed back",
-        found_by: Kind::Runner,
+        found_by: &[Kind::Runner],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),

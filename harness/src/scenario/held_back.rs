@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             all serve the new one once they take it.",
     control: Control {
         wrong: "no replica takes it ever after",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

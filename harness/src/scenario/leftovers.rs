@@ -12,7 +12,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             when it has ended.",
     control: Control {
         wrong: "the containers do not say that they are the runner's",
-        found_by: Kind::LeftBehind,
+        found_by: &[Kind::LeftBehind],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),

@@ -14,7 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             obtained before that ends, and `rollover status` tells of both.",
     control: Control {
         wrong: "a person restarts it by hand, and the daemon waits for that",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: Parameters::small_with_mock,
     play: |stage| Box::pin(play(stage)),

@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             than --certificates-at-once, and each once.",
     control: Control {
         wrong: "the setting allows all of them at a time",
-        found_by: Kind::Overlap,
+        found_by: &[Kind::Overlap],
     },
     parameters: Parameters::small_with_mock,
     play: |stage| Box::pin(play(stage)),

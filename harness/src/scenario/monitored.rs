@@ -18,7 +18,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             they serve it; another one fires while no runner is there.",
     control: Control {
         wrong: "the runner listens nowhere",
-        found_by: Kind::Unclear,
+        found_by: &[Kind::Unclear],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),

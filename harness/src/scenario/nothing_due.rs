@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "Where nothing is due, nothing is touched: the same tasks, no job, exit code 0.",
     control: Control {
         wrong: "the certificate is renewed all the same",
-        found_by: Kind::Touched,
+        found_by: &[Kind::Touched],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

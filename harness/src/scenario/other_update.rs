@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             waits for the end of that, says so, and follows by itself.",
     control: Control {
         wrong: "the update starts what does not run, and swarm gives it up",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: || Parameters {
         strategy: Strategy::Restart,

@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             where none of them may be.",
     control: Control {
         wrong: "it may run there too",
-        found_by: Kind::Touched,
+        found_by: &[Kind::Touched],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

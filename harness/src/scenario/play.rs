@@ -49,7 +49,8 @@ pub async fn play(scenario: &Scenario, control: bool, parameters: &Parameters, l
 fn wrong(scenario: &Scenario) -> String {
     format!(
         "Here it is made wrong: {}. It must turn red ({}).",
-        scenario.control.wrong, scenario.control.found_by
+        scenario.control.wrong,
+        scenario.control.kinds()
     )
 }
 
@@ -65,12 +66,13 @@ fn verdict(
     if findings.is_empty() {
         return Verdict::Passed;
     }
-    let must = scenario.control.found_by;
     let texts: Vec<_> = findings.iter().map(Finding::to_string).collect();
-    if control && findings.iter().all(|finding| finding.kind != must) {
+    let found = |kind: &Kind| findings.iter().any(|finding| finding.kind == *kind);
+    if control && !scenario.control.found_by.iter().all(found) {
         return Verdict::Void {
             reason: format!(
-                "the control must turn red by \"{must}\", and did by: {}",
+                "the control must turn red by \"{}\", and did by: {}",
+                scenario.control.kinds(),
                 texts.join("; ")
             ),
         };

@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             and every replica is told.",
     control: Control {
         wrong: "the runner has no login",
-        found_by: Kind::Runner,
+        found_by: &[Kind::Runner],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),

@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             one at a time, and each lost request belongs to a replica and a moment.",
     control: Control {
         wrong: "all replicas are restarted at once meanwhile",
-        found_by: Kind::Overlap,
+        found_by: &[Kind::Overlap],
     },
     parameters: || Parameters {
         strategy: Strategy::Restart,

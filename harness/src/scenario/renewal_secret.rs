@@ -20,7 +20,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             kept. A later deploy takes the secrets off the service, and gets them back.",
     control: Control {
         wrong: "another service names the secrets of an older version, which therefore stay",
-        found_by: Kind::LeftBehind,
+        found_by: &[Kind::LeftBehind],
     },
     parameters: || Parameters {
         strategy: Strategy::Secret,

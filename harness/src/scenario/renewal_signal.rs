@@ -28,7 +28,7 @@ const fn of(name: &'static str, parameters: fn() -> Parameters) -> Scenario {
         control: Control {
             wrong: "nginx runs without keepalive_min_timeout, and resets requests that meet a \
                 reload on an idle connection",
-            found_by: Kind::Lost,
+            found_by: &[Kind::Lost],
         },
         parameters,
         play: |stage| Box::pin(play(stage)),

@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             asks, orders once, says what that replaces, and rolls out.",
     control: Control {
         wrong: "the authority names a time that is far away",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: Parameters::small_with_mock,
     play: |stage| Box::pin(play(stage)),

@@ -36,8 +36,17 @@ pub struct Scenario {
 pub struct Control {
     /// What is wrong in it.
     pub wrong: &'static str,
-    /// By which kind of finding it must turn red.
-    pub found_by: Kind,
+    /// By which kinds of findings it must turn red: by each of them.
+    pub found_by: &'static [Kind],
+}
+
+impl Control {
+    /// The kinds of findings by which it must turn red, in words.
+    #[must_use]
+    pub fn kinds(&self) -> String {
+        let kinds = self.found_by.iter().map(Kind::to_string);
+        kinds.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// The scenarios that every run of the tests plays, those first that leave the
@@ -109,6 +118,8 @@ pub const LONG: &[Scenario] = &[
     disturbed::NODE_DIES,
     disturbed::NODE_CUT_OFF,
     disturbed::REPLICA_KILLED,
+    disturbed::REPLICA_MOVES,
+    disturbed::REPLICA_ADDED,
     disturbed::TEST_FAILS,
     disturbed::NODE_PAUSED,
     disturbed::NODE_DRAINED,

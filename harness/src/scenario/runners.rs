@@ -20,7 +20,7 @@ pub(super) const KILLED: Scenario = Scenario {
             once.",
     control: Control {
         wrong: "there is no other runner",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(killed(stage)),
@@ -33,7 +33,7 @@ pub(super) const PAUSED: Scenario = Scenario {
             renews it. When the first one goes on, it does nothing more than say so.",
     control: Control {
         wrong: "somebody has it renewed once more, by force",
-        found_by: Kind::OrderedTwice,
+        found_by: &[Kind::OrderedTwice],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(paused(stage)),
@@ -46,7 +46,7 @@ pub(super) const CUT_OFF: Scenario = Scenario {
             stops by itself, before another one, on the side that has the quorum, takes over.",
     control: Control {
         wrong: "it is not cut off",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: || Parameters {
         managers: 3,

@@ -12,7 +12,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "Nobody runs a command: the daemon renews when its schedule comes round.",
     control: Control {
         wrong: "the schedule comes round once a year",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),

@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             brings the new one back.",
     control: Control {
         wrong: "the secrets of the version before are gone",
-        found_by: Kind::Stale,
+        found_by: &[Kind::Stale],
     },
     parameters: || Parameters {
         strategy: Strategy::Secret,

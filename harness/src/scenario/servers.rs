@@ -14,7 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             proves it of each replica, of those too that appear meanwhile, and none is replaced.",
     control: Control {
         wrong: "httpd is told by a command that tells it nothing",
-        found_by: Kind::Runner,
+        found_by: &[Kind::Runner],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

@@ -16,7 +16,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             the certificate that was issued is a fault, and nothing is ordered.",
     control: Control {
         wrong: "the record is mended before the runner looks",
-        found_by: Kind::Unclear,
+        found_by: &[Kind::Unclear],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

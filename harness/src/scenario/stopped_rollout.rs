@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             on, and it goes on when the label is right again.",
     control: Control {
         wrong: "the server does look there",
-        found_by: Kind::Accepted,
+        found_by: &[Kind::Accepted],
     },
     parameters: || Parameters {
         strategy: Strategy::Secret,

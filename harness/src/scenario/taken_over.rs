@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             pair or the new one.",
     control: Control {
         wrong: "the site stays with certbot",
-        found_by: Kind::LeftBehind,
+        found_by: &[Kind::LeftBehind],
     },
     parameters: || Parameters {
         volume: Volume::Gluster,

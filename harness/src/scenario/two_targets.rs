@@ -16,7 +16,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             and follows by itself once it is told rightly.",
     control: Control {
         wrong: "it goes on being told wrongly",
-        found_by: Kind::Stuck,
+        found_by: &[Kind::Stuck],
     },
     parameters: Parameters::default,
     play: |stage| Box::pin(play(stage)),

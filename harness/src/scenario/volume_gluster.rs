@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             signal reaches every replica and loses nothing; then the copy is healed.",
     control: Control {
         wrong: "two of three copies are away, so that nothing can be written",
-        found_by: Kind::Runner,
+        found_by: &[Kind::Runner],
     },
     parameters: || Parameters {
         volume: Volume::Gluster,

@@ -37,7 +37,7 @@ pub(super) const CERTBOT: Scenario = Scenario {
 
 const CONTROL: Control = Control {
     wrong: "every replica is sent HUP as soon as there is a new certificate, as a cron job would",
-    found_by: Kind::Stale,
+    found_by: &[Kind::Stale],
 };
 
 fn lagging() -> Volume {

@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             open, and every replica serves the new one.",
     control: Control {
         wrong: "the window is open all the time",
-        found_by: Kind::Touched,
+        found_by: &[Kind::Touched],
     },
     parameters: Parameters::with_certbot,
     play: |stage| Box::pin(play(stage)),
