@@ -1,29 +1,105 @@
-//! The daemon's own look ahead: the rules of the [`preflight`](crate::preflight)
-//! that need no look into replicas, held against every service before anything
-//! is rolled out. What they find is said once, and again when it is gone.
+//! The daemon's own look ahead: the rules of the [`preflight`](crate::preflight),
+//! held against every service before anything is rolled out. What they find is said
+//! once, and again when it is gone.
+//!
+//! What only a look into replicas can tell (nginx's times, the first process) is
+//! looked for before a service is rolled out, and holds as long as its specification
+//! is the same.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use futures_util::StreamExt;
+use futures_util::stream::iter;
 use tracing::{error, info, warn};
 
+use crate::act::look::{Looked, glance};
+use crate::config::Settings;
 use crate::docker::Manager;
 use crate::model::Target;
 use crate::observe::own::Own;
 use crate::observe::{Candidate, candidates};
 use crate::preflight::{Finding, Severity, check};
 
+/// Each starts a job on every node.
+const LOOKS_AT_ONCE: usize = 8;
+
 /// What was found at the last look.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     findings: Vec<Finding>,
+    /// What was seen inside the replicas of services.
+    inside: BTreeMap<String, Inside>,
+}
+
+/// What was seen inside the replicas of a service.
+#[derive(Debug)]
+struct Inside {
+    /// As it was specified then.
+    specification: u64,
+    looked: Looked,
 }
 
 impl Ahead {
+    /// Looks into the replicas of each of `targets` that was not looked into as it is
+    /// now. One that cannot be is told, and held against the other rules.
+    pub(crate) async fn look_into(
+        &mut self,
+        manager: &Manager,
+        settings: &Settings,
+        own: Option<&Own>,
+        targets: impl IntoIterator<Item = &Target>,
+    ) {
+        let new = targets.into_iter().filter(|target| !self.knows(target));
+        let looks =
+            iter(new.map(async |target| (target, glance(manager, settings, own, target).await)));
+        let looks: Vec<_> = looks.buffer_unordered(LOOKS_AT_ONCE).collect().await;
+        for (target, looked) in looks {
+            match looked {
+                Ok(looked) => self.saw(target, looked),
+                Err(why) => warn!("service {}: not looked into: {why}", target.name),
+            }
+        }
+    }
+
+    fn saw(&mut self, target: &Target, looked: Looked) {
+        let specification = target.specification;
+        let inside = Inside {
+            specification,
+            looked,
+        };
+        self.inside.insert(target.name.clone(), inside);
+    }
+
+    /// Whether all that runs of it was looked into as it is now.
+    fn knows(&self, target: &Target) -> bool {
+        let inside = self.as_it_is(target);
+        inside.is_some_and(|looked| looked.missed.is_empty() && !looked.inside.is_empty())
+    }
+
+    fn as_it_is(&self, target: &Target) -> Option<&Looked> {
+        let inside = self.inside.get(&target.name)?;
+        (inside.specification == target.specification).then_some(&inside.looked)
+    }
+
+    /// What is found of a service, by what is known of its replicas too.
+    fn found(&self, mut candidate: Candidate) -> impl Iterator<Item = Finding> + use<> {
+        let target = candidate.target.as_ref();
+        if let Some(looked) = target.and_then(|target| self.as_it_is(target)).cloned() {
+            candidate.facts.look_inside(looked.inside, looked.missed);
+        }
+        let findings = check(&candidate.facts).findings.into_iter();
+        // A wrong label is a problem of its own, and said as one.
+        findings.filter(|finding| finding.code != "RO001")
+    }
+
     /// Looks, and logs what has changed since the last look. Where it cannot
     /// look, what was found before stands.
     pub(crate) async fn look(&mut self, manager: &Manager, own: Option<&Own>) {
         match candidates(manager, own).await {
-            Ok(candidates) => self.now(candidates.iter().flat_map(found).collect()),
+            Ok(candidates) => {
+                let found = candidates.into_iter().flat_map(|it| self.found(it));
+                self.now(found.collect());
+            }
             Err(why) => warn!("no preflight: cannot {why}"),
         }
     }
@@ -38,7 +114,7 @@ impl Ahead {
         let mut candidates = candidates.into_iter();
         if let Some(mut candidate) = candidates.find(|it| it.facts.service == target.name) {
             candidate.rolled_out_by(&target.strategy);
-            self.now(found(&candidate).collect());
+            self.now(self.found(candidate).collect());
         }
     }
 
@@ -72,15 +148,54 @@ impl Ahead {
     }
 }
 
-fn found(candidate: &Candidate) -> impl Iterator<Item = Finding> + use<> {
-    let findings = check(&candidate.facts).findings.into_iter();
-    // A wrong label is a problem of its own, and said as one.
-    findings.filter(|finding| finding.code != "RO001")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::tests::{all, leaf, world};
+    use crate::model::Published;
+    use crate::preflight::{HealthCheck, Inside as Replica};
+
+    fn target(specification: u64) -> Target {
+        let mut target = world(Published::Pair(leaf(1)), all(&leaf(1)))
+            .targets
+            .remove(0)
+            .target;
+        target.specification = specification;
+        target
+    }
+
+    fn looked(missed: &[&str]) -> Looked {
+        let seen = Replica {
+            replica: "web.1.task1".to_owned(),
+            node: "node-1".to_owned(),
+            first_process: Ok("nginx".to_owned()),
+            stop_signal: "SIGQUIT".to_owned(),
+            health_check: HealthCheck::Absent,
+            certificates: Vec::new(),
+            nginx: None,
+        };
+        Looked {
+            inside: vec![seen],
+            missed: missed.iter().map(|&why| why.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn what_was_seen_inside_holds_until_the_service_is_changed() {
+        let mut ahead = Ahead::default();
+        assert!(!ahead.knows(&target(1)));
+        ahead.saw(&target(1), looked(&[]));
+        assert!(ahead.knows(&target(1)));
+        assert!(!ahead.knows(&target(2)));
+        assert!(ahead.as_it_is(&target(2)).is_none());
+        // It is judged by what was seen, and looked for again the next time.
+        ahead.saw(
+            &target(2),
+            looked(&["replica 2 on node-2: its node is away"]),
+        );
+        assert!(!ahead.knows(&target(2)));
+        assert!(ahead.as_it_is(&target(2)).is_some());
+    }
 
     fn finding(code: &'static str, severity: Severity) -> Finding {
         Finding {

@@ -22,7 +22,7 @@ use crate::decide::{
 };
 use crate::docker::Manager;
 use crate::metrics::{Looked, Metrics};
-use crate::model::{CertificateName, Schedule, Strategy};
+use crate::model::{CertificateName, Schedule, Strategy, Target};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Snapshot, TargetView, observe};
@@ -106,6 +106,7 @@ impl Runner {
             // That takes its time.
             self.show(&seen, &plan);
             self.passed(NamedStep::Observed, About::Everything).await;
+            self.look_into(plan.leads_to_rollouts_of(&seen)).await;
         }
         report.certificates = self.obtaining().all(&plan.certificates, &seen).await;
         // Obtaining takes its time, and the world goes on meanwhile.
@@ -119,6 +120,8 @@ impl Runner {
             seen = self.observe_and_remember().await?;
             plan = self.decide(&seen, &[]);
         }
+        let replaced = plan.rollouts.iter().filter(|step| step.restarts());
+        self.look_into(replaced.map(|step| &step.target)).await;
         self.ahead.look(&self.manager, self.own.as_ref()).await;
         report.preflight = self.ahead.findings().to_vec();
         let begins = std::mem::take(&mut plan.rollouts);
@@ -181,6 +184,13 @@ impl Runner {
         self.settings.hold_at.passed(step, about).await;
     }
 
+    /// Looks into the replicas of what may be rolled out, for the preflight.
+    async fn look_into(&mut self, targets: impl IntoIterator<Item = &Target>) {
+        let (manager, settings) = (&self.manager, &self.settings);
+        let own = self.own.as_ref();
+        self.ahead.look_into(manager, settings, own, targets).await;
+    }
+
     /// Begins all of them at once, and tells of those that have ended by the time
     /// that it does not stay any longer.
     async fn roll_out(&mut self, steps: Vec<RolloutStep>, stay: Stay) -> Vec<RolloutResult> {
@@ -192,9 +202,8 @@ impl Runner {
     }
 
     fn begin(&mut self, step: RolloutStep) {
-        let restarts = !matches!(step.target.strategy, Strategy::Signal { .. });
         let held = self.ahead.holds_back(&step.target.name);
-        let held = held.filter(|_| restarts);
+        let held = held.filter(|_| step.restarts());
         let held = held.map(|finding| RolloutError::held_back(&step, finding));
         let (manager, settings) = (self.manager.clone(), self.settings.clone());
         let (own, progress, teller) =
@@ -265,6 +274,7 @@ impl Runner {
             seen = self.observe_and_remember().await?;
             view = forced_target(&seen, target, strategy)?;
         }
+        self.look_into([&view.target]).await;
         let (manager, own) = (&self.manager, self.own.as_ref());
         self.ahead.look_at(manager, own, &view.target).await;
         report.preflight = self.ahead.findings().to_vec();

@@ -48,7 +48,7 @@ pub(super) fn expect(stage: &Stage<'_>, check: &Check, service: &str, codes: &[&
     });
 }
 
-async fn gone(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
+pub(super) async fn gone(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let job = site.lab().service("rollover-look-patch_loadbalancer");
     let there = job.exists().await?;
     stage.check(!there, Kind::LeftBehind, || {

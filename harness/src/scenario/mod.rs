@@ -13,6 +13,7 @@ mod bad_labels;
 mod changed_stack;
 mod chaos;
 mod check_bad;
+mod check_before;
 mod check_clean;
 mod check_held_back;
 mod crash;

@@ -4,11 +4,12 @@ use std::pin::Pin;
 
 use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
-    check_bad, check_clean, check_held_back, crash, disturbed, drift, dual_pair, first_deploy,
-    forced_rollout, gone_back, held_back, leftovers, long_rollout, many_orders, monitored,
-    nothing_due, other_update, placed, private_registry, renewal_restart, renewal_secret,
-    renewal_signal, renewal_unattended, runners, schedule, secret_rollback, servers, state,
-    stopped_rollout, taken_over, two_targets, volume_gluster, volume_lagging, window,
+    check_bad, check_before, check_clean, check_held_back, crash, disturbed, drift, dual_pair,
+    first_deploy, forced_rollout, gone_back, held_back, leftovers, long_rollout, many_orders,
+    monitored, nothing_due, other_update, placed, private_registry, renewal_restart,
+    renewal_secret, renewal_signal, renewal_unattended, runners, schedule, secret_rollback,
+    servers, state, stopped_rollout, taken_over, two_targets, volume_gluster, volume_lagging,
+    window,
 };
 use crate::site::SiteError;
 
@@ -71,6 +72,7 @@ pub const ALL: &[Scenario] = &[
     check_clean::SCENARIO,
     check_bad::SCENARIO,
     check_held_back::SCENARIO,
+    check_before::SCENARIO,
     renewal_restart::SCENARIO,
     renewal_secret::SCENARIO,
     changed_stack::SCENARIO,

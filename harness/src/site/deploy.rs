@@ -1,12 +1,13 @@
 //! The stack that a user deploys, deployed in a lab.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bollard::models::TaskState;
 use bollard::query_parameters::ListServicesOptionsBuilder;
 use futures_util::future::join_all;
 
@@ -37,6 +38,8 @@ const TO_BE_SEEN_GONE: Duration = Duration::from_secs(60);
 const UNCHANGED: Duration = Duration::from_millis(250);
 /// A handshake takes milliseconds, but the machine may be busy.
 const TO_SEE: Duration = Duration::from_secs(30);
+/// Swarm places a task as soon as it is made.
+const TO_BE_PLACED: Duration = Duration::from_secs(60);
 
 /// How certificates reach the replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,15 +312,43 @@ impl<'lab> Site<'lab> {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         lab.deploy(&options.stack, STACK, &borrowed).await?;
-        Ok(Self { lab, options })
+        let site = Self { lab, options };
+        if !site.is_on_every_node() {
+            site.leads_here(&site.options.domain).await?;
+        }
+        Ok(site)
     }
 
-    /// Has a name lead to the nodes, for the authority that asks there.
+    /// Has a name lead to the nodes that have a replica, for the authority that asks
+    /// there.
     ///
     /// # Errors
-    /// When its DNS server does not answer.
+    /// When its DNS server does not answer; when a replica comes to no node.
     pub async fn leads_here(&self, name: &str) -> Result<(), SiteError> {
-        lead_here(self.lab, name).await
+        if self.is_on_every_node() {
+            return lead_here(self.lab, name).await;
+        }
+        let replicas = usize::from(self.options.replicas);
+        let what = format!("{replicas} replicas each have a node");
+        let addresses = until(what, TO_BE_PLACED, async || {
+            let mut tasks = self.load_balancer().tasks().await.map_err(text)?;
+            tasks.retain(|task| task.desired == TaskState::RUNNING);
+            let places: BTreeSet<_> = tasks
+                .iter()
+                .filter_map(Task::place)
+                .map(Node::address)
+                .collect();
+            if places.len() == replicas {
+                return Ok(places.into_iter().collect::<Vec<_>>());
+            }
+            Err(format!("{places:?} have one"))
+        })
+        .await?;
+        Ok(self.lab.acme().set_addresses(name, &addresses).await?)
+    }
+
+    fn is_on_every_node(&self) -> bool {
+        usize::from(self.options.replicas) == self.lab.nodes().len()
     }
 
     /// Removes the stack and what the volume has of it, as if nothing had ever been
@@ -669,7 +700,7 @@ impl<'lab> Site<'lab> {
 }
 
 async fn lead_here(lab: &Lab, name: &str) -> Result<(), SiteError> {
-    let addresses: Vec<_> = lab.nodes().iter().map(crate::lab::Node::address).collect();
+    let addresses: Vec<_> = lab.nodes().iter().map(Node::address).collect();
     Ok(lab.acme().set_addresses(name, &addresses).await?)
 }
 

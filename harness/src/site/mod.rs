@@ -25,7 +25,7 @@ pub use due::Due;
 pub use error::SiteError;
 pub(crate) use renewal::moments;
 pub use renewal::{Load, Renewal, TrafficRun};
-pub use runner::{CertificateResult, Once, ReplicaResult, RolloutResult, RunnerReport};
+pub use runner::{CertificateResult, Finding, Once, ReplicaResult, RolloutResult, RunnerReport};
 pub(crate) use runner_log::{lines, steps};
 pub use secrets::CertificateSecret;
 pub use server::Server;

@@ -27,6 +27,18 @@ pub struct RunnerReport {
     pub rollouts: Vec<RolloutResult>,
     /// What a person should know of.
     pub problems: Vec<String>,
+    /// What the preflight found before rollouts.
+    #[serde(default)]
+    pub preflight: Vec<Finding>,
+}
+
+/// What the preflight found.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Finding {
+    /// Its code: `RO101`.
+    pub code: String,
+    /// The service that it is about.
+    pub service: String,
 }
 
 /// What became of one certificate.

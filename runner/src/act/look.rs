@@ -18,6 +18,8 @@ use crate::preflight::Inside;
 
 /// A job starts within seconds; the agents' own work is bounded.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where others wait: a node that is gone, and that swarm does not know to be yet.
+const NOT_LONG: Duration = Duration::from_secs(15);
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// What the agents are to look at.
@@ -39,14 +41,14 @@ pub(crate) enum LookError {
 }
 
 /// What was seen inside the replicas of a target.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Looked {
     pub(crate) inside: Vec<Inside>,
     /// The replicas that were not seen, and why.
     pub(crate) missed: Vec<String>,
 }
 
-/// Looks into the replicas of `target`.
+/// Looks into the replicas of `target`, and at what they see of its certificates.
 ///
 /// Guarantees: the job is gone afterwards, whatever came of it; no container
 /// is changed or signalled.
@@ -60,25 +62,51 @@ pub(crate) async fn look(
     own: Option<&Own>,
     target: &Target,
 ) -> Result<Looked, LookError> {
-    let job = Job::new(manager, Kind::Look, &target.name);
-    let image = job.image(settings, own)?;
+    let certificates = target.certificates.iter().map(|spec| spec.path.clone());
     let order = Order {
         service: target.id.clone(),
-        certificates: target
-            .certificates
-            .iter()
-            .map(|spec| spec.path.clone())
-            .collect(),
+        certificates: certificates.collect(),
     };
+    carry_out(manager, settings, own, target, &order, PATIENCE).await
+}
+
+/// As [`look`], but not for long, and not at certificates: one may be published
+/// just then, and what is half there for a moment is no finding.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn glance(
+    manager: &Manager,
+    settings: &Settings,
+    own: Option<&Own>,
+    target: &Target,
+) -> Result<Looked, LookError> {
+    let order = Order {
+        service: target.id.clone(),
+        certificates: Vec::new(),
+    };
+    carry_out(manager, settings, own, target, &order, NOT_LONG).await
+}
+
+async fn carry_out(
+    manager: &Manager,
+    settings: &Settings,
+    own: Option<&Own>,
+    target: &Target,
+    order: &Order,
+    patience: Duration,
+) -> Result<Looked, LookError> {
+    let job = Job::new(manager, Kind::Look, &target.name);
+    let image = job.image(settings, own)?;
     // One that somebody else waits for just now is lost to them; it changes nothing.
     job.remove().await?;
-    job.create(image, target, None, &order).await?;
+    job.create(image, target, None, order).await?;
     info!(
         service = target.name,
         job = job.name(),
         "looking into every replica"
     );
-    let looked = gather(&job, manager, target).await;
+    let looked = gather(&job, manager, target, patience).await;
     if let Err(error) = job.remove().await {
         warn!(job = job.name(), "the job stays behind: {error}");
     }
@@ -86,10 +114,15 @@ pub(crate) async fn look(
 }
 
 /// Waits until every running replica was seen, or no agent is left that could.
-async fn gather(job: &Job<'_>, manager: &Manager, target: &Target) -> Result<Looked, SwarmError> {
+async fn gather(
+    job: &Job<'_>,
+    manager: &Manager,
+    target: &Target,
+    patience: Duration,
+) -> Result<Looked, SwarmError> {
     let what = "every replica is looked into";
     let mut lines = Vec::new();
-    let waited = until(what, PATIENCE, INTERVAL, async || {
+    let waited = until(what, patience, INTERVAL, async || {
         match job.ended().await {
             Ok(true) => {}
             Ok(false) => return Seen::NotYet("the job goes on".to_owned()),

@@ -2,6 +2,7 @@
 //! and why. Pure: no clock, no IO, no async, no type of Docker's.
 
 mod challenge;
+mod concerned;
 mod held_back;
 mod hold;
 mod issue;

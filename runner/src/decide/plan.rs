@@ -12,7 +12,7 @@ use super::memory::Attempted;
 use super::renewal::{Digest, WhyDue, WhyHeld};
 use crate::model::{
     CertificateName, ChainFlaw, DomainName, Fingerprint, LabelError, Leaf, NoJobs, PairError,
-    Schedule, Target,
+    Schedule, Strategy, Target,
 };
 
 /// What brings a look about, as far as it matters to what is due.
@@ -320,6 +320,11 @@ impl Named {
 }
 
 impl RolloutStep {
+    /// Whether replicas are replaced, and not only told.
+    pub(crate) fn restarts(&self) -> bool {
+        !matches!(self.target.strategy, Strategy::Signal { .. })
+    }
+
     /// The tasks that a job can tell; one that serves several certificates is
     /// named once for each.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &str> {

@@ -15,6 +15,7 @@ use crate::model::{
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
 mod challenges;
+mod concerned;
 mod dual_pair;
 mod held_back;
 mod own;
