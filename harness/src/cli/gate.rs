@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::progress::Progress;
 use super::{CouldNot, Verdict, complain, print};
-use rollover_lab::gate::{self, LintError, Linted};
+use rollover_lab::gate::{self, Linted, StackError};
 use rollover_lab::lab::Lab;
 
 #[derive(Subcommand, Debug)]
@@ -25,9 +25,27 @@ pub(super) struct Lint {
     /// those of the environment
     stack: PathBuf,
 
-    /// Print the findings as one JSON document
-    #[arg(long)]
+    /// The form of what is printed
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+
+    /// Print the findings as one JSON document: short for --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+    /// SARIF 2.1.0, as code scanning takes it
+    Sarif,
+    /// Workflow commands, which GitHub shows beside the lines
+    Github,
+    /// JUnit, a test case for each rule
+    Junit,
 }
 
 #[derive(Args, Debug)]
@@ -50,12 +68,21 @@ impl Gate {
 impl Lint {
     fn run(self) -> Result<Verdict, CouldNot> {
         let linted = lint(&self.stack)?;
-        if self.json {
-            print(&serde_json::to_string_pretty(&linted)?);
-        } else {
-            print(linted.to_string().trim_end());
-        }
+        let format = if self.json { Format::Json } else { self.format };
+        print(format.told(&linted)?.trim_end());
         Ok(judged(linted.passed()))
+    }
+}
+
+impl Format {
+    fn told(self, linted: &Linted) -> Result<String, CouldNot> {
+        Ok(match self {
+            Self::Human => linted.to_string(),
+            Self::Json => serde_json::to_string_pretty(linted)?,
+            Self::Sarif => gate::sarif(linted)?,
+            Self::Github => gate::github(linted),
+            Self::Junit => gate::junit(linted)?,
+        })
     }
 }
 
@@ -96,7 +123,7 @@ fn ahead(progress: &Progress, stack: &Path) {
     ));
 }
 
-fn lint(stack: &Path) -> Result<Linted, LintError> {
+fn lint(stack: &Path) -> Result<Linted, StackError> {
     let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
     let linted = gate::lint(stack, &variable)?;
     for unset in &linted.unset {

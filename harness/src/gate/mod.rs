@@ -3,8 +3,10 @@
 
 mod lint;
 mod run;
+mod stack;
 
 #[cfg(test)]
 pub(crate) use lint::lint_text;
-pub use lint::{LintError, Linted, UnsetVariable, lint};
+pub use lint::{Allowed, Complaint, Kind, Linted, github, junit, lint, sarif};
 pub use run::{GateError, GateVerdict, run};
+pub use stack::{StackError, UnsetVariable};

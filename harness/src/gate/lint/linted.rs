@@ -3,57 +3,111 @@
 use std::fmt;
 use std::path::Path;
 
-use rollover::preflight::{Asked, Checked, Place, Severity, check, told};
+use rollover::preflight::{Asked, Checked, Facts, Finding, Runner, Severity, check, told};
 use serde::Serialize;
 
-use super::deploy::labels;
-use super::node::{Entry, Spot, Wrong};
+use super::allowance::{Allowance, Allowances};
+use super::complaint::{Complaint, Kind};
+use super::runner;
 use super::service::facts;
-use super::stack::Stack;
-use super::{LintError, tree, variables};
+use crate::gate::stack::{
+    Entry, Stack, StackError, UnsetVariable, Variables, Wrong, labels, text_of,
+};
 
 /// All that was found in a stack file.
 #[derive(Debug, Serialize)]
 pub struct Linted {
     /// The services that ask for certificates, in the order of the file.
     pub services: Vec<Checked>,
+    /// What was found too, and is allowed by a comment in the file.
+    pub allowed: Vec<Allowed>,
+    /// What is wrong with such comments.
+    pub complaints: Vec<Complaint>,
     /// Variables without a value and without a default: empty text is taken.
     pub unset: Vec<UnsetVariable>,
 }
 
-/// A variable that is not set and has no default.
+/// A finding that a comment in the file allows.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct UnsetVariable {
-    /// Its name.
-    pub name: String,
-    /// Where it is first used.
+pub struct Allowed {
+    /// What was found.
     #[serde(flatten)]
-    pub place: Place,
+    pub finding: Finding,
+    /// Why it is allowed, as the comment says it.
+    pub reason: String,
 }
 
 impl Linted {
-    /// Whether no error was found; warnings are none.
+    /// Whether no error was found; warnings are none, and what is allowed is none.
     #[must_use]
     pub fn passed(&self) -> bool {
-        let mut services = self.services.iter();
-        services.all(|checked| checked.count(Severity::Error) == 0)
+        let findings = self.services.iter().flat_map(|it| &it.findings);
+        let complaints = self.complaints.iter().map(|it| it.severity);
+        let mut all = findings.map(|it| it.severity).chain(complaints);
+        all.all(|severity| severity != Severity::Error)
+    }
+
+    /// Takes what a comment allows out of the findings.
+    fn allow(&mut self, file: &str, allowances: Allowances) {
+        let Allowances { whole, wrong } = allowances;
+        let mut used = vec![false; whole.len()];
+        for checked in &mut self.services {
+            let findings = std::mem::take(&mut checked.findings);
+            for finding in findings {
+                match whole.iter().position(|it| is_about(it, &finding)) {
+                    None => checked.findings.push(finding),
+                    Some(index) => {
+                        used[index] = true;
+                        let reason = whole[index].reason.clone();
+                        self.allowed.push(Allowed { finding, reason });
+                    }
+                }
+            }
+        }
+        self.complaints = wrong;
+        let unused = whole.iter().zip(used).filter(|(_, used)| !used);
+        self.complaints
+            .extend(unused.map(|(it, _)| unused_one(file, it)));
+        self.complaints.sort_by_key(|it| it.place.line);
     }
 }
 
-/// As `rollover check` tells it.
+fn is_about(allowance: &Allowance, finding: &Finding) -> bool {
+    let place = finding.place.as_ref();
+    place.is_some_and(|place| allowance.allows(finding.code, place.line))
+}
+
+fn unused_one(file: &str, allowance: &Allowance) -> Complaint {
+    let code = allowance.code;
+    Complaint {
+        kind: Kind::UnusedAllowance,
+        severity: Severity::Warning,
+        found: format!("a comment that allows {code}, which is not found there"),
+        fix: "take it away, or write it on the line that the finding names, or the one before"
+            .to_owned(),
+        place: allowance.at.within(file),
+    }
+}
+
+/// As `rollover check` tells it, and what the file's comments make of it.
 impl fmt::Display for Linted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&told(&self.services))
-    }
-}
-
-impl fmt::Display for UnsetVariable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, place } = self;
-        write!(
-            f,
-            "{place}: the variable {name} is not set and has no default: taken as empty"
-        )
+        f.write_str(&told(&self.services))?;
+        for complaint in &self.complaints {
+            write!(f, "{complaint}")?;
+        }
+        match self.allowed.len() {
+            0 => return Ok(()),
+            1 => writeln!(f, "1 finding is allowed by the file:")?,
+            number => writeln!(f, "{number} findings are allowed by the file:")?,
+        }
+        for Allowed { finding, reason } in &self.allowed {
+            let Finding { code, rule, .. } = finding;
+            let place = finding.place.iter();
+            let place: String = place.map(|place| format!("{place}: ")).collect();
+            writeln!(f, "  {place}{code} {rule}: {reason}")?;
+        }
+        Ok(())
     }
 }
 
@@ -63,67 +117,53 @@ impl fmt::Display for UnsetVariable {
 /// # Errors
 /// When the file cannot be read, or is none that `docker stack deploy` would take,
 /// as far as it is looked at. A finding is no error.
-pub fn lint(file: &Path, variables: &dyn Fn(&str) -> Option<String>) -> Result<Linted, LintError> {
-    let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|source| LintError::Read {
-        file: name.clone(),
-        source,
-    })?;
-    lint_text(&name, &text, variables)
+pub fn lint(file: &Path, variables: &dyn Fn(&str) -> Option<String>) -> Result<Linted, StackError> {
+    lint_text(&file.display().to_string(), &text_of(file)?, variables)
 }
 
 /// The same of the text of a file.
 pub(crate) fn lint_text(
     file: &str,
     text: &str,
-    variables: &dyn Fn(&str) -> Option<String>,
-) -> Result<Linted, LintError> {
-    linted(file, text, variables).map_err(|wrong| LintError::Wrong {
-        place: place(file, wrong.at),
-        expected: wrong.expected,
-        found: wrong.found,
-    })
+    variables: Variables<'_>,
+) -> Result<Linted, StackError> {
+    let linted = linted(file, text, variables);
+    linted.map_err(|wrong| StackError::of(file, wrong))
 }
 
-fn linted(
-    file: &str,
-    text: &str,
-    variables: &dyn Fn(&str) -> Option<String>,
-) -> Result<Linted, Wrong> {
-    let written = tree::read(text)?;
-    let (root, unset) = variables::filled_in(&written, variables)?;
-    let stack = Stack::of(root)?;
+fn linted(file: &str, text: &str, variables: Variables<'_>) -> Result<Linted, Wrong> {
+    let (stack, unset) = Stack::read(file, text, variables)?;
+    let runner = runner::of(&stack)?;
     let mut services = Vec::new();
     for service in stack.services()? {
-        services.extend(judged(file, &stack, service)?);
+        services.extend(judged(file, &stack, runner.as_ref(), service)?);
     }
-    let unset = unset.into_iter().map(|unset| UnsetVariable {
-        name: unset.name,
-        place: place(file, unset.at),
-    });
-    Ok(Linted {
+    let mut linted = Linted {
         services,
-        unset: unset.collect(),
-    })
+        allowed: Vec::new(),
+        complaints: Vec::new(),
+        unset,
+    };
+    linted.allow(file, Allowances::read(file, text));
+    Ok(linted)
 }
 
-fn judged(file: &str, stack: &Stack, service: &Entry) -> Result<Option<Checked>, Wrong> {
+fn judged(
+    file: &str,
+    stack: &Stack,
+    runner: Option<&Runner>,
+    service: &Entry,
+) -> Result<Option<Checked>, Wrong> {
     let labels = labels(&service.node)?;
     let Some(asked) = Asked::by(&service.key, &labels) else {
         return Ok(None);
     };
-    let mut checked = check(&facts(stack, service, asked)?);
+    let facts = facts(stack, service, asked)?;
+    let runner = runner.cloned();
+    let mut checked = check(&Facts { runner, ..facts });
     for finding in &mut checked.findings {
         let at = stack.place(&finding.set_by, &finding.at);
-        finding.place = Some(place(file, at));
+        finding.place = Some(at.within(file));
     }
     Ok(Some(checked))
-}
-
-fn place(file: &str, at: Spot) -> Place {
-    Place {
-        file: file.to_owned(),
-        line: at.line,
-        column: at.column,
-    }
 }

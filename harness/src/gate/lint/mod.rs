@@ -1,26 +1,24 @@
 //! A stack file held against the rules of the runner's preflight, before anything
 //! is deployed.
 //!
-//! The way through: the text becomes values with places ([`tree`]), variables are
-//! put in ([`variables`]), and each service that asks for certificates becomes
+//! Each service that asks for certificates becomes
 //! [`Facts`](rollover::preflight::Facts) ([`service`] and what it calls) for the
-//! same rules that judge a live swarm. What a file cannot tell stays unknown.
+//! same rules that judge a live swarm. What a file cannot tell stays unknown. A
+//! comment in the file can allow a finding ([`allowance`]).
 
-mod deploy;
-mod error;
+mod allowance;
+mod complaint;
+mod formats;
 mod linted;
 mod mounts;
 mod networks;
-mod node;
 mod runner;
 mod service;
-mod stack;
 #[cfg(test)]
 mod tests;
-mod tree;
-mod variables;
 
-pub use error::LintError;
+pub use complaint::{Complaint, Kind};
+pub use formats::{github, junit, sarif};
 #[cfg(test)]
 pub(crate) use linted::lint_text;
-pub use linted::{Linted, UnsetVariable, lint};
+pub use linted::{Allowed, Linted, lint};

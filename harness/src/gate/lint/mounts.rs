@@ -2,8 +2,7 @@
 
 use rollover::preflight::{Kept, Mount};
 
-use super::node::{Node, Value, Wrong};
-use super::stack::Stack;
+use crate::gate::stack::{Node, Stack, Value, Wrong};
 
 /// What is mounted into the replicas of a service. The key `tmpfs` is not read, as
 /// a swarm mounts nothing for it.

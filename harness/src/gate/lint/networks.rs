@@ -1,7 +1,6 @@
 //! The networks of a service.
 
-use super::node::{Node, Spot, Value, Wrong};
-use super::stack::Stack;
+use crate::gate::stack::{Node, Spot, Stack, Value, Wrong};
 
 /// On which a service is that names none.
 const DEFAULT: &str = "default";

@@ -2,10 +2,8 @@
 
 use rollover::preflight::Runner;
 
-use super::deploy::constraints;
 use super::networks::networks;
-use super::node::{Entry, Node, Wrong};
-use super::stack::Stack;
+use crate::gate::stack::{Entry, Node, Stack, Wrong, constraints};
 
 const NAME: &str = "rollover";
 /// Only the runner reads such variables.

@@ -4,11 +4,9 @@
 use rollover::preflight::defaults::STOP_GRACE;
 use rollover::preflight::{Asked, Facts, HealthCheck};
 
-use super::deploy::{constraints, replicas, update};
 use super::mounts::mounts;
 use super::networks::networks;
-use super::node::{Entry, Node, Value, Wrong};
-use super::stack::Stack;
+use crate::gate::stack::{Entry, Node, Stack, Value, Wrong, constraints, replicas, update};
 
 /// What the file says of a service that asks for certificates.
 pub(super) fn facts(stack: &Stack, service: &Entry, asked: Asked) -> Result<Facts, Wrong> {
@@ -31,7 +29,6 @@ pub(super) fn facts(stack: &Stack, service: &Entry, asked: Asked) -> Result<Fact
         command: command(node)?,
         mounts: Some(mounts(stack, node)?),
         networks: Some(networks(stack, node)?),
-        runner: stack.runner.clone(),
         ..Facts::default()
     };
     facts.ask(asked, |port| {

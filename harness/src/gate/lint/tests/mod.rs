@@ -1,5 +1,7 @@
 //! What the lint finds, and what it refuses.
 
+mod allowances;
+mod formats;
 mod own_files;
 mod reading;
 mod rules;

@@ -5,32 +5,45 @@ use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rollover::preflight::Place;
+
 /// A line and a column, both from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Spot {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(in crate::gate) struct Spot {
+    pub(in crate::gate) line: usize,
+    pub(in crate::gate) column: usize,
+}
+
+impl Spot {
+    /// The same as people and programs are told it.
+    pub(in crate::gate) fn within(self, file: &str) -> Place {
+        Place {
+            file: file.to_owned(),
+            line: self.line,
+            column: self.column,
+        }
+    }
 }
 
 /// Something that is not what it has to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
-    pub(super) at: Spot,
-    pub(super) expected: String,
-    pub(super) found: String,
+pub(in crate::gate) struct Wrong {
+    pub(in crate::gate) at: Spot,
+    pub(in crate::gate) expected: String,
+    pub(in crate::gate) found: String,
 }
 
 /// One value. An alias shares it with its anchor.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) at: Spot,
-    pub(super) value: Value,
+pub(in crate::gate) struct Node {
+    pub(in crate::gate) at: Spot,
+    pub(in crate::gate) value: Value,
     /// How many levels are below it.
-    pub(super) height: usize,
+    pub(in crate::gate) height: usize,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(in crate::gate) enum Value {
     /// `null`, or no value.
     Nothing,
     /// Text, numbers and the like, as written.
@@ -45,23 +58,23 @@ pub(super) enum Value {
 
 /// A key of a mapping and its value.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) key: String,
+pub(in crate::gate) struct Entry {
+    pub(in crate::gate) key: String,
     /// Where the key stands.
-    pub(super) at: Spot,
-    pub(super) node: Rc<Node>,
+    pub(in crate::gate) at: Spot,
+    pub(in crate::gate) node: Rc<Node>,
 }
 
 impl Node {
     /// The value of a key, if it is there and has one.
-    pub(super) fn field(&self, key: &str) -> Result<Option<&Rc<Node>>, Wrong> {
+    pub(in crate::gate) fn field(&self, key: &str) -> Result<Option<&Rc<Node>>, Wrong> {
         let entry = self.entries("a mapping")?.iter().find(|it| it.key == key);
         let node = entry.map(|entry| &entry.node);
         Ok(node.filter(|node| !matches!(node.value, Value::Nothing)))
     }
 
     /// The value under keys with points between them: `deploy.update_config`.
-    pub(super) fn find(&self, path: &str) -> Result<Option<&Node>, Wrong> {
+    pub(in crate::gate) fn find(&self, path: &str) -> Result<Option<&Node>, Wrong> {
         let mut node = self;
         for key in path.split('.') {
             match node.field(key)? {
@@ -73,7 +86,7 @@ impl Node {
     }
 
     /// What the value under `path` is read as, if there is one.
-    pub(super) fn read<T>(
+    pub(in crate::gate) fn read<T>(
         &self,
         path: &str,
         read: impl FnOnce(&Node) -> Result<T, Wrong>,
@@ -82,13 +95,13 @@ impl Node {
     }
 
     /// The text under `path`, if there is one.
-    pub(super) fn text_at(&self, path: &str) -> Result<Option<&str>, Wrong> {
+    pub(in crate::gate) fn text_at(&self, path: &str) -> Result<Option<&str>, Wrong> {
         let node = self.find(path)?;
         node.map(|node| node.text("a text")).transpose()
     }
 
     /// The keys of a mapping, with their values.
-    pub(super) fn entries(&self, expected: &str) -> Result<&[Entry], Wrong> {
+    pub(in crate::gate) fn entries(&self, expected: &str) -> Result<&[Entry], Wrong> {
         match &self.value {
             Value::Nothing => Ok(&[]),
             Value::Map(entries) => Ok(entries),
@@ -97,7 +110,7 @@ impl Node {
     }
 
     /// The values of a list.
-    pub(super) fn items(&self, expected: &str) -> Result<&[Rc<Node>], Wrong> {
+    pub(in crate::gate) fn items(&self, expected: &str) -> Result<&[Rc<Node>], Wrong> {
         match &self.value {
             Value::Nothing => Ok(&[]),
             Value::List(items) => Ok(items),
@@ -106,7 +119,7 @@ impl Node {
     }
 
     /// Text, or what can be taken for it.
-    pub(super) fn text(&self, expected: &str) -> Result<&str, Wrong> {
+    pub(in crate::gate) fn text(&self, expected: &str) -> Result<&str, Wrong> {
         match &self.value {
             Value::Scalar { text, .. } => Ok(text),
             _ => Err(self.wrong(expected)),
@@ -114,19 +127,19 @@ impl Node {
     }
 
     /// A list of texts.
-    pub(super) fn texts(&self, expected: &str) -> Result<Vec<String>, Wrong> {
+    pub(in crate::gate) fn texts(&self, expected: &str) -> Result<Vec<String>, Wrong> {
         let items = self.items(expected)?.iter();
         items.map(|it| Ok(it.text(expected)?.to_owned())).collect()
     }
 
     /// What can be read from a text: a number, say.
-    pub(super) fn parsed<T: FromStr>(&self, expected: &str) -> Result<T, Wrong> {
+    pub(in crate::gate) fn parsed<T: FromStr>(&self, expected: &str) -> Result<T, Wrong> {
         let text = self.text(expected)?;
         text.parse().map_err(|_| self.wrong(expected))
     }
 
     /// As the docker command takes truth from a variable.
-    pub(super) fn flag(&self) -> Result<bool, Wrong> {
+    pub(in crate::gate) fn flag(&self) -> Result<bool, Wrong> {
         let expected = "true or false";
         match self.text(expected)?.to_lowercase().as_str() {
             "true" | "yes" | "y" | "on" => Ok(true),
@@ -135,14 +148,14 @@ impl Node {
         }
     }
 
-    pub(super) fn duration(&self) -> Result<Duration, Wrong> {
+    pub(in crate::gate) fn duration(&self) -> Result<Duration, Wrong> {
         let expected = "a duration, such as 30s or 1m30s";
         let span: jiff::SignedDuration = self.parsed(expected)?;
         Duration::try_from(span).map_err(|_| self.wrong(expected))
     }
 
     /// A command: a list of words, or one text that is split as a shell does.
-    pub(super) fn words(&self) -> Result<Vec<String>, Wrong> {
+    pub(in crate::gate) fn words(&self) -> Result<Vec<String>, Wrong> {
         let expected = "a command: a text or a list of words";
         match &self.value {
             Value::Scalar { text, .. } => shlex::split(text).ok_or_else(|| self.wrong(expected)),
@@ -151,7 +164,7 @@ impl Node {
     }
 
     /// Pairs of texts: a mapping, or a list of `KEY=VALUE`.
-    pub(super) fn pairs(&self) -> Result<Vec<Pair<'_>>, Wrong> {
+    pub(in crate::gate) fn pairs(&self) -> Result<Vec<Pair<'_>>, Wrong> {
         let expected = "a mapping, or a list of KEY=VALUE";
         if let Value::List(items) = &self.value {
             return items
@@ -163,7 +176,7 @@ impl Node {
         entries.iter().map(Pair::of).collect()
     }
 
-    pub(super) fn wrong(&self, expected: &str) -> Wrong {
+    pub(in crate::gate) fn wrong(&self, expected: &str) -> Wrong {
         Wrong {
             at: self.at,
             expected: expected.to_owned(),
@@ -174,13 +187,13 @@ impl Node {
 
 /// A key and a text.
 #[derive(Debug)]
-pub(super) struct Pair<'a> {
-    pub(super) key: &'a str,
-    pub(super) value: &'a str,
+pub(in crate::gate) struct Pair<'a> {
+    pub(in crate::gate) key: &'a str,
+    pub(in crate::gate) value: &'a str,
     /// Where it begins.
-    pub(super) at: Spot,
+    pub(in crate::gate) at: Spot,
     /// What says so.
-    pub(super) node: &'a Node,
+    pub(in crate::gate) node: &'a Node,
 }
 
 impl<'a> Pair<'a> {

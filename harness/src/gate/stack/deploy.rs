@@ -7,7 +7,7 @@ use rollover::preflight::{Failure, Order, Replicas, Update};
 use super::node::{Node, Pair, Value, Wrong};
 
 /// The labels of the service.
-pub(super) fn labels(service: &Node) -> Result<HashMap<String, String>, Wrong> {
+pub(in crate::gate) fn labels(service: &Node) -> Result<HashMap<String, String>, Wrong> {
     let Some(labels) = service.find("deploy.labels")? else {
         return Ok(HashMap::new());
     };
@@ -34,7 +34,7 @@ fn is_truth(node: &Node) -> bool {
 }
 
 /// A job has no replicas that are kept.
-pub(super) fn replicas(service: &Node) -> Result<Option<Replicas>, Wrong> {
+pub(in crate::gate) fn replicas(service: &Node) -> Result<Option<Replicas>, Wrong> {
     let number = |node: &Node| node.parsed("a number of replicas");
     let number = service.read("deploy.replicas", number)?.unwrap_or(1);
     let replicated = Some(Replicas::Replicated(number));
@@ -50,7 +50,7 @@ pub(super) fn replicas(service: &Node) -> Result<Option<Replicas>, Wrong> {
     }
 }
 
-pub(super) fn update(service: &Node) -> Result<Update, Wrong> {
+pub(in crate::gate) fn update(service: &Node) -> Result<Update, Wrong> {
     let default = Update::default();
     let Some(config) = service.find("deploy.update_config")? else {
         return Ok(default);
@@ -87,7 +87,7 @@ fn failure(node: &Node) -> Result<Failure, Wrong> {
 }
 
 /// Where its replicas may run.
-pub(super) fn constraints(service: &Node) -> Result<Vec<String>, Wrong> {
+pub(in crate::gate) fn constraints(service: &Node) -> Result<Vec<String>, Wrong> {
     let constraints = |node: &Node| node.texts("a list of constraints");
     let constraints = service.read("deploy.placement.constraints", constraints)?;
     Ok(constraints.unwrap_or_default())

@@ -1,28 +1,23 @@
 //! A stack file as a whole: its services, and what they name of the rest.
 
-use rollover::preflight::Runner;
-
 use super::node::{Entry, Node, Spot, Value, Wrong};
-use super::runner;
 
 /// A stack file.
-pub(super) struct Stack {
+pub(in crate::gate) struct Stack {
     root: Node,
-    /// The service that runs the runner, if it is one of the file's.
-    pub(super) runner: Option<Runner>,
 }
 
 /// A network, a volume, a secret or a config, as the file declares it.
-pub(super) struct Declared<'a> {
-    pub(super) node: &'a Node,
+pub(in crate::gate) struct Declared<'a> {
+    pub(in crate::gate) node: &'a Node,
     /// Whether it is there before the stack.
-    pub(super) external: bool,
+    pub(in crate::gate) external: bool,
     /// What the swarm has it by, where that is not made of the stack's name.
-    pub(super) name: Option<&'a str>,
+    pub(in crate::gate) name: Option<&'a str>,
 }
 
 impl Stack {
-    pub(super) fn of(root: Node) -> Result<Self, Wrong> {
+    pub(in crate::gate) fn of(root: Node) -> Result<Self, Wrong> {
         if root.field("services")?.is_none() {
             return Err(Wrong {
                 at: root.at,
@@ -30,13 +25,11 @@ impl Stack {
                 found: "none".to_owned(),
             });
         }
-        let mut stack = Self { root, runner: None };
-        stack.runner = runner::of(&stack)?;
-        Ok(stack)
+        Ok(Self { root })
     }
 
     /// Its services, in the order of the file.
-    pub(super) fn services(&self) -> Result<&[Entry], Wrong> {
+    pub(in crate::gate) fn services(&self) -> Result<&[Entry], Wrong> {
         match self.root.field("services")? {
             Some(services) => services.entries("a mapping of services by name"),
             None => Ok(&[]),
@@ -44,7 +37,7 @@ impl Stack {
     }
 
     /// What the section declares by that name, which stands at `at`.
-    pub(super) fn declared(
+    pub(in crate::gate) fn declared(
         &self,
         section: &str,
         name: &str,
@@ -60,7 +53,7 @@ impl Stack {
         Declared::read(entry)
     }
 
-    pub(super) fn declares(&self, section: &str, name: &str) -> Result<bool, Wrong> {
+    pub(in crate::gate) fn declares(&self, section: &str, name: &str) -> Result<bool, Wrong> {
         Ok(self.entry(section, name)?.is_some())
     }
 
@@ -74,7 +67,7 @@ impl Stack {
 
     /// Where `path` is set below a service, or else the deepest of what it would
     /// be in.
-    pub(super) fn place(&self, service: &str, path: &str) -> Spot {
+    pub(in crate::gate) fn place(&self, service: &str, path: &str) -> Spot {
         let services = self.services().unwrap_or_default();
         let service = services.iter().find(|entry| entry.key == service);
         service.map_or(self.root.at, |service| deepest(service, path))

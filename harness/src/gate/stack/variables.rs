@@ -11,14 +11,14 @@ const SECTIONS: [&str; 5] = ["services", "networks", "volumes", "secrets", "conf
 
 /// A variable that is not set and has no default.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unset {
-    pub(super) name: String,
+pub(in crate::gate) struct Unset {
+    pub(in crate::gate) name: String,
     /// Where it is first used.
-    pub(super) at: Spot,
+    pub(in crate::gate) at: Spot,
 }
 
 /// The file with the values of `variables` put in, and those that are not set.
-pub(super) fn filled_in(
+pub(in crate::gate) fn filled_in(
     root: &Node,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Node, Vec<Unset>), Wrong> {

@@ -14,7 +14,7 @@ const DEEPEST: usize = 64;
 const MERGE: &str = "<<";
 
 /// Reads the first document of `text`, as the docker command does.
-pub(super) fn read(text: &str) -> Result<Rc<Node>, Wrong> {
+pub(in crate::gate) fn read(text: &str) -> Result<Rc<Node>, Wrong> {
     let mut reader = Reader {
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),

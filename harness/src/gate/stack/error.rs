@@ -2,10 +2,12 @@
 
 use rollover::preflight::Place;
 
+use super::node::Wrong;
+
 /// Why a stack file could not be looked at.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LintError {
+pub enum StackError {
     /// It cannot be read.
     #[error("read {file}: {source}")]
     Read {
@@ -24,4 +26,14 @@ pub enum LintError {
         /// What does.
         found: String,
     },
+}
+
+impl StackError {
+    pub(in crate::gate) fn of(file: &str, wrong: Wrong) -> Self {
+        Self::Wrong {
+            place: wrong.at.within(file),
+            expected: wrong.expected,
+            found: wrong.found,
+        }
+    }
 }
