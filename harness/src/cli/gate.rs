@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::progress::Progress;
 use super::{CouldNot, Verdict, complain, print};
-use rollover_lab::gate::{self, Linted, StackError};
+use rollover_lab::gate::{self, Linted, StackError, UnsetVariable};
 use rollover_lab::lab::Lab;
 
 #[derive(Subcommand, Debug)]
@@ -14,6 +14,10 @@ pub(super) enum Gate {
     /// Say what in a stack file would lose requests or fail, with the fix: exit 0
     /// when no error was found, 1 when one was, 2 when it is no stack file
     Lint(Lint),
+    /// Say what the deploy of NEW over OLD does to each service, and which it restarts:
+    /// exit 0 when it can work, 1 when something in it cannot, 2 when one is no stack
+    /// file
+    Plan(Plan),
     /// Deploy OLD in a lab, change to NEW under traffic, renew, and fail on a
     /// lost request
     Run(Run),
@@ -49,6 +53,19 @@ enum Format {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct Plan {
+    /// The stack file that is deployed now
+    old: PathBuf,
+    /// The stack file that shall be deployed; variables in both are those of the
+    /// environment
+    new: PathBuf,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct Run {
     /// The stack file that is deployed now
     old: PathBuf,
@@ -60,6 +77,7 @@ impl Gate {
     pub(super) async fn run(self) -> Result<Verdict, CouldNot> {
         match self {
             Self::Lint(lint) => lint.run(),
+            Self::Plan(plan) => plan.run(),
             Self::Run(run) => run.run().await,
         }
     }
@@ -83,6 +101,19 @@ impl Format {
             Self::Github => gate::github(linted),
             Self::Junit => gate::junit(linted)?,
         })
+    }
+}
+
+impl Plan {
+    fn run(self) -> Result<Verdict, CouldNot> {
+        let planned = gate::plan(&self.old, &self.new, &variable)?;
+        tell_unset(&planned.unset);
+        if self.json {
+            print(&serde_json::to_string_pretty(&planned)?);
+        } else {
+            print(planned.to_string().trim_end());
+        }
+        Ok(judged(planned.can_work()))
     }
 }
 
@@ -124,12 +155,19 @@ fn ahead(progress: &Progress, stack: &Path) {
 }
 
 fn lint(stack: &Path) -> Result<Linted, StackError> {
-    let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
     let linted = gate::lint(stack, &variable)?;
-    for unset in &linted.unset {
+    tell_unset(&linted.unset);
+    Ok(linted)
+}
+
+fn variable(name: &str) -> Option<String> {
+    Some(std::env::var_os(name)?.to_string_lossy().into_owned())
+}
+
+fn tell_unset(unset: &[UnsetVariable]) {
+    for unset in unset {
         complain(&unset.to_string());
     }
-    Ok(linted)
 }
 
 fn judged(passed: bool) -> Verdict {

@@ -9,6 +9,7 @@ mod doctor;
 mod handles;
 mod images_once;
 mod own_service;
+mod planned;
 mod side_by_side;
 mod traces;
 mod without_a_trace;

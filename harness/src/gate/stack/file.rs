@@ -53,6 +53,15 @@ impl Stack {
         Declared::read(entry)
     }
 
+    /// What the section declares, in the order of the file.
+    pub(in crate::gate) fn names(&self, section: &str) -> Result<Vec<String>, Wrong> {
+        let Some(section) = self.root.field(section)? else {
+            return Ok(Vec::new());
+        };
+        let entries = section.entries("a mapping by name")?.iter();
+        Ok(entries.map(|entry| entry.key.clone()).collect())
+    }
+
     pub(in crate::gate) fn declares(&self, section: &str, name: &str) -> Result<bool, Wrong> {
         Ok(self.entry(section, name)?.is_some())
     }

@@ -14,7 +14,7 @@ mod variables;
 
 pub(in crate::gate) use deploy::{constraints, labels, replicas, update};
 pub use error::StackError;
-pub(in crate::gate) use file::Stack;
+pub(in crate::gate) use file::{Declared, Stack};
 pub(in crate::gate) use node::{Entry, Node, Spot, Value, Wrong};
 pub use read::UnsetVariable;
 pub(in crate::gate) use read::{Variables, text_of};
