@@ -1,11 +1,14 @@
 //! `rollover-lab demo`: the whole way, with a short account at the end.
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::progress::Progress;
 use super::{CouldNot, Verdict, print};
 use rollover_lab::lab::Lab;
-use rollover_lab::site::{Account, Engine, Load, Renewal, Site, SiteOptions, Strategy};
+use rollover_lab::report::attribution::Attribution;
+use rollover_lab::site::{Account, Change, Engine, Load, Renewal, Site, SiteOptions, Strategy};
+use rollover_lab::traffic::Record;
 
 #[derive(Args, Debug)]
 pub(super) struct Demo {
@@ -20,6 +23,22 @@ pub(super) struct Demo {
     /// Requests a second in each of the three large lanes; the other three have fewer
     #[arg(long, value_name = "RATE", default_value_t = 100)]
     rate: u32,
+
+    /// Print the account as one JSON document, with each request
+    #[arg(long)]
+    json: bool,
+}
+
+/// The account as a document.
+#[derive(Serialize)]
+struct Told<'a> {
+    passed: bool,
+    strategy: Strategy,
+    replicas: Vec<Change>,
+    /// From each new file to the proof that every replica serves it.
+    seconds_to_verified: Vec<f64>,
+    losses: Attribution,
+    traffic: &'a Record,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -59,6 +78,17 @@ impl From<EngineName> for Engine {
     }
 }
 
+fn document(account: &Account) -> Told<'_> {
+    Told {
+        passed: account.record.lost() == 0,
+        strategy: account.strategy,
+        replicas: account.changes(),
+        seconds_to_verified: account.seconds_to_verified(),
+        losses: account.attribution(),
+        traffic: &account.record,
+    }
+}
+
 impl Demo {
     pub(super) async fn run(self) -> Result<Verdict, CouldNot> {
         let progress = Progress::new();
@@ -71,8 +101,12 @@ impl Demo {
         let account = self.show(&lab, &progress).await;
         progress.step("the lab is taken down", lab.stop()).await?;
         let account = account?;
-        print(&format!("\n{account}"));
-        Ok(if account.record.lost() == 0 {
+        let passed = account.record.lost() == 0;
+        print(&match self.json {
+            true => serde_json::to_string(&document(&account))?,
+            false => format!("\n{account}"),
+        });
+        Ok(if passed {
             Verdict::Passed
         } else {
             Verdict::Failed

@@ -1,6 +1,7 @@
 //! `rollover-lab down`: takes a lab down that was kept.
 
 use clap::Args;
+use serde_json::json;
 
 use super::progress::Progress;
 use super::which::which;
@@ -15,6 +16,10 @@ pub(super) struct Down {
     /// Take down every lab that is kept
     #[arg(long, conflicts_with = "run")]
     all: bool,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 impl Down {
@@ -35,6 +40,10 @@ impl Down {
         for run in &runs {
             let what = format!("the lab {run} is taken down");
             progress.step(&what, remove(run)).await?;
+        }
+        if self.json {
+            print(&serde_json::to_string_pretty(&json!({ "removed": runs }))?);
+            return Ok(Verdict::Passed);
         }
         print(&match &runs[..] {
             [] => "no lab is kept".to_owned(),

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use super::progress::Progress;
 use super::{CouldNot, Verdict, complain, print};
-use rollover_lab::gate::{self, Linted, StackError, UnsetVariable};
+use rollover_lab::gate::{self, GateVerdict, Linted, StackError, UnsetVariable};
 use rollover_lab::lab::Lab;
 
 #[derive(Subcommand, Debug)]
@@ -71,6 +72,18 @@ pub(super) struct Run {
     old: PathBuf,
     /// The stack file that shall be deployed
     new: PathBuf,
+
+    /// Print one JSON document, with each request
+    #[arg(long)]
+    json: bool,
+}
+
+/// The verdict as a document.
+#[derive(Serialize)]
+struct Judged<'a> {
+    passed: bool,
+    #[serde(flatten)]
+    verdict: &'a GateVerdict,
 }
 
 impl Gate {
@@ -136,8 +149,15 @@ impl Run {
             .await;
         progress.step("the lab is taken down", lab.stop()).await?;
         let verdict = verdict?;
-        print(&verdict.to_string());
-        Ok(judged(verdict.passed()))
+        let passed = verdict.passed();
+        print(&match self.json {
+            true => serde_json::to_string(&Judged {
+                passed,
+                verdict: &verdict,
+            })?,
+            false => verdict.to_string(),
+        });
+        Ok(judged(passed))
     }
 }
 

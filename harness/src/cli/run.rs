@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::access::Access;
 use super::demo::{EngineName, StrategyName};
@@ -36,6 +37,10 @@ pub(super) struct Run {
     /// Where to write report.html, report.json and junit.xml
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+
+    /// Print one JSON document: the runs whole, as report.json has them
+    #[arg(long)]
+    json: bool,
 
     /// Leave the last lab up, and say how to get at it
     #[arg(long)]
@@ -112,7 +117,10 @@ impl Run {
             named => named,
         };
         if self.list {
-            print(&list(&scenarios));
+            print(&match self.json {
+                true => serde_json::to_string_pretty(&listed(&scenarios))?,
+                false => list(&scenarios),
+            });
             return Ok(Verdict::Passed);
         }
         let progress = Progress::new();
@@ -129,17 +137,15 @@ impl Run {
                 }
             }
         }
-        if !played.is_empty() {
-            if let Some(directory) = &self.report {
-                report::write(directory, &played)?;
-            }
-            print(&summary(&played, self.report.as_deref()));
-        }
+        self.tell(&played)?;
         match labs.take() {
             Some(lab) if self.keep => {
                 let access = Access::to(&lab);
                 lab.detach()?;
-                print(&format!("\n{}", access.told()));
+                match self.json {
+                    true => progress.say(&access.told()),
+                    false => print(&format!("\n{}", access.told())),
+                }
             }
             Some(lab) => progress.step("the lab is taken down", lab.stop()).await?,
             None => {}
@@ -150,6 +156,18 @@ impl Run {
         } else {
             Verdict::Failed
         })
+    }
+
+    fn tell(&self, played: &[Played]) -> Result<(), CouldNot> {
+        if let Some(directory) = self.report.as_deref().filter(|_| !played.is_empty()) {
+            report::write(directory, played)?;
+        }
+        if self.json {
+            print(&serde_json::to_string(played)?);
+        } else if !played.is_empty() {
+            print(&summary(played, self.report.as_deref()));
+        }
+        Ok(())
     }
 
     async fn one(
@@ -204,6 +222,18 @@ fn list(scenarios: &[&Scenario]) -> String {
         )
     });
     told.collect::<Vec<_>>().join("\n")
+}
+
+fn listed(scenarios: &[&Scenario]) -> Vec<Value> {
+    let listed = scenarios.iter().map(|scenario| {
+        let control = &scenario.control;
+        json!({
+            "scenario": scenario.name,
+            "about": scenario.about,
+            "control": {"wrong": control.wrong, "found_by": control.found_by.to_string()},
+        })
+    });
+    listed.collect()
 }
 
 fn summary(played: &[Played], report: Option<&Path>) -> String {

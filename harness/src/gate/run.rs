@@ -4,6 +4,8 @@
 use std::fmt;
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::lab::Lab;
 use crate::report::attribution::{Attribution, attribute};
 use crate::site::{Load, Serves, Site, SiteError, SiteOptions, TrafficRun, moments};
@@ -13,7 +15,7 @@ use crate::traffic::Record;
 pub type GateError = SiteError;
 
 /// What the gate saw.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct GateVerdict {
     /// What each replica served before the change.
     pub before: Vec<Serves>,

@@ -16,6 +16,7 @@ use bollard::{
     },
 };
 use futures_util::future::join_all;
+use serde::Serialize;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -46,7 +47,7 @@ find /sys/fs/cgroup -mindepth 2 -name cgroup.freeze 2>/dev/null |
 "#;
 
 /// What a sweep came to.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct Reaped {
     /// The runs that were removed.
     pub removed: Vec<String>,

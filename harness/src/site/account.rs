@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::{RunnerReport, Serves, Site, SiteError, Strategy};
 use crate::report::attribution::{Attribution, Moment, attribute};
@@ -28,7 +29,7 @@ pub struct Account {
 }
 
 /// One node's replica, before and after.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// The node.
     pub node: String,

@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::SiteError;
@@ -42,7 +43,8 @@ const TO_SEE: Duration = Duration::from_secs(30);
 const TO_BE_PLACED: Duration = Duration::from_secs(60);
 
 /// How certificates reach the replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// A signal to every replica.
     Signal,
@@ -216,7 +218,7 @@ impl SiteOptions {
 }
 
 /// What one replica serves, by the lab's own look from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Serves {
     /// The node whose address was asked.
     pub node: String,

@@ -1,7 +1,7 @@
 //! Labs for hands-on work, by the real binary.
 
 use rollover_lab::lab::Lab;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{rollover_lab, traces::Traces};
 
@@ -15,8 +15,11 @@ async fn a_lab_is_brought_up_used_and_taken_down() {
     assert!(traces.are_whole(), "{traces:?}");
 
     // It has outlived the process that made it, also where another one reaps.
-    let (code, _, stderr) = rollover_lab(&["reap"], "");
+    let (code, reaped, stderr) = rollover_lab(&["reap", "--json"], "");
     assert_eq!(code, Some(0), "{stderr}");
+    let reaped: Value = serde_json::from_str(&reaped).unwrap();
+    let alive = reaped["alive"].as_array().unwrap();
+    assert!(alive.iter().any(|it| it == run), "{reaped}");
     let standing = status(run).expect("the lab stands");
     assert_eq!(standing["life"], "kept");
     assert_eq!(standing["nodes"][0]["state"], "running");
@@ -43,8 +46,10 @@ async fn a_lab_is_brought_up_used_and_taken_down() {
     drop(lab);
     assert!(status(run).is_some());
 
-    let (code, _, stderr) = rollover_lab(&["down", run], "");
+    let (code, removed, stderr) = rollover_lab(&["down", run, "--json"], "");
     assert_eq!(code, Some(0), "{stderr}");
+    let removed: Value = serde_json::from_str(&removed).unwrap();
+    assert_eq!(removed, json!({"removed": [run]}));
     assert_eq!(traces.left(), [""; 0]);
     assert!(status(run).is_none());
     let error = Lab::attach(run).await.expect_err("it is gone");
@@ -81,6 +86,16 @@ fn a_lab_that_is_not_there_cannot_be_taken_down() {
     assert_eq!(code, Some(2));
     let named = stderr.contains("nobody") || stderr.contains("no lab stands");
     assert!(named, "{stderr}");
+}
+
+#[test]
+fn scenarios_are_listed_as_one_document() {
+    let (code, listed, stderr) = rollover_lab(&["run", "--list", "--json"], "");
+    assert_eq!(code, Some(0), "{stderr}");
+    let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    let mut named = listed.iter().filter(|it| it["scenario"] == "nothing-due");
+    let nothing_due = named.next().expect("it is listed");
+    assert!(nothing_due["control"]["wrong"].is_string());
 }
 
 /// What `status` says of one run.
