@@ -139,7 +139,7 @@ impl Run {
             }
         }
         let progress = Progress::new();
-        ahead(&progress, &self.new);
+        ahead(&progress, &self.old, &self.new);
         let lab = progress
             .step("a lab comes up", Lab::builder().nodes(3).start())
             .await?;
@@ -161,17 +161,20 @@ impl Run {
     }
 }
 
-/// Says what the rules find in the new stack. Nothing of it decides: the run judges
-/// by lost requests, and deploys with variables of its own.
-fn ahead(progress: &Progress, stack: &Path) {
-    let found = match lint(stack) {
-        Ok(linted) => linted.to_string(),
+/// Says what the rules find in the new stack, and what its deploy does. Nothing of
+/// it decides: the run judges by lost requests, and deploys with variables of its own.
+fn ahead(progress: &Progress, old: &Path, new: &Path) {
+    let found = told(lint(new));
+    progress.say(&format!("the rules on the new stack:\n{found}"));
+    let planned = told(gate::plan(old, new, &variable));
+    progress.say(&format!("what its deploy does:\n{planned}"));
+}
+
+fn told(looked: Result<impl ToString, StackError>) -> String {
+    match looked {
+        Ok(found) => found.to_string().trim_end().to_owned(),
         Err(error) => format!("cannot: {error}"),
-    };
-    progress.say(&format!(
-        "the rules on the new stack:\n{}",
-        found.trim_end()
-    ));
+    }
 }
 
 fn lint(stack: &Path) -> Result<Linted, StackError> {

@@ -185,7 +185,7 @@ impl File {
         Ok((file, unset))
     }
 
-    fn around<'a>(&'a self, variables: Variables<'a>) -> Around<'a> {
+    pub(super) fn around<'a>(&'a self, variables: Variables<'a>) -> Around<'a> {
         Around {
             file: &self.name,
             directory: &self.directory,

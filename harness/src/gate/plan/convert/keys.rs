@@ -40,6 +40,18 @@ const IGNORED: [&str; 19] = [
     "userns_mode",
 ];
 
+/// What it refuses (the same, `ForbiddenProperties`).
+const FORBIDDEN: [&str; 8] = [
+    "cpu_quota",
+    "cpu_shares",
+    "cpuset",
+    "extends",
+    "mem_limit",
+    "memswap_limit",
+    "volume_driver",
+    "volumes_from",
+];
+
 /// The service of that entry as the swarm is given it.
 pub(in crate::gate::plan) fn convert(around: &Around<'_>, service: &Entry) -> Result<Spec, Wrong> {
     let mut spec = Spec::default();
@@ -78,6 +90,11 @@ fn key(spec: &mut Spec, key: &str, node: &Node) -> Result<(), Wrong> {
             Ok(())
         }
         _ if is_read_elsewhere(key) => Ok(()),
+        _ if FORBIDDEN.contains(&key) => Err(Wrong {
+            at: node.at,
+            expected: "no key that docker stack deploy refuses".to_owned(),
+            found: format!("{key:?}"),
+        }),
         _ if key.starts_with("x-") || IGNORED.contains(&key) => {
             spec.hide(key, written(node), Effect::Ignored);
             Ok(())

@@ -2,6 +2,7 @@
 
 mod fields;
 mod objects;
+mod own_files;
 mod whole;
 
 use std::path::Path;

@@ -88,6 +88,10 @@ fn a_file_that_is_none_is_named() {
             "expected no replicas for mode global",
         ),
         (
+            &stack(", extends: b"),
+            "expected no key that docker stack deploy refuses, found \"extends\"",
+        ),
+        (
             &stack(", ports: [http]"),
             "expected a port, such as 443:443",
         ),
