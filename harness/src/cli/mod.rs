@@ -15,7 +15,7 @@ mod up;
 mod which;
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -117,10 +117,14 @@ fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// Prints a result to stdout.
-#[expect(clippy::print_stdout, reason = "results belong on stdout")]
+/// Prints a result to stdout. Whoever reads it may have had enough, as `head` has.
 fn print(text: &str) {
-    println!("{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write to stdout: {error}"));
+        }
+        _ => {}
+    }
 }
 
 /// Prints why a command could not be carried out to stderr.

@@ -34,6 +34,27 @@ const QUICK: &str = "deploy: *quick";
 const JOB: &str =
     "deploy: {mode: replicated-job, restart_policy: {condition: none}}, command: ['true']";
 
+/// What can be written in more than one way, as much as goes into one service.
+const MANY_WORDS: &str = "
+    deploy: {<<: *quick, endpoint_mode: vip, replicas: 1, placement: {}, labels: {a: b},
+      resources: {limits: {cpus: '0.5'}}},
+    environment: {A: b, C: ''}, labels: [a=b], volumes: ['data:/data', '/tmp:/host:ro'],
+    networks: [default], secrets: [key], cap_add: [NET_ADMIN, SYS_TIME], cap_drop: [CAP_MKNOD],
+    healthcheck: {test: 'true', interval: 1s}, read_only: false, command: []";
+const IN_OTHER_WORDS: &str = "
+    healthcheck: {test: [CMD-SHELL, 'true'], interval: 1000ms, disable: false},
+    cap_drop: [mknod], cap_add: [SYS_TIME, CAP_NET_ADMIN], tty: false, stdin_open: false,
+    secrets: [{source: key, target: key, mode: 0444, uid: '0'}], networks: {default: {}},
+    volumes: [{type: volume, source: data, target: /data, read_only: false},
+      {type: bind, source: /tmp, target: /host, read_only: true}],
+    labels: {a: b}, environment: [C=, A=b],
+    deploy: {<<: *quick, mode: replicated, labels: [a=b], resources: {limits: {cpus: '0.50'}}}";
+/// What the docker command takes and does nothing with.
+const IGNORED: &str = "
+    deploy: *quick, container_name: shop, tmpfs: /scratch, expose: ['80'], depends_on: [same],
+    privileged: true, shm_size: 64M, security_opt: ['label:disable'], x-note: a,
+    networks: {default: {ipv4_address: 10.99.0.9}}";
+
 /// One service for each kind of change.
 fn cases() -> Vec<Case> {
     use Outcome::{MayRestart, Restarted, Unchanged, Updated};
@@ -51,12 +72,8 @@ fn cases() -> Vec<Case> {
             "deploy: {<<: *quick, resources: {limits: {memory: 65536k}}}",
             Unchanged,
         ),
-        case(
-            "ignored",
-            QUICK,
-            "deploy: *quick, container_name: shop",
-            Unchanged,
-        ),
+        case("many-words", MANY_WORDS, IN_OTHER_WORDS, Unchanged),
+        case("ignored", QUICK, IGNORED, Unchanged),
         case(
             "condition",
             "deploy: {<<: *quick, restart_policy: {}}",
@@ -150,6 +167,53 @@ fn cases() -> Vec<Case> {
             "deploy: {<<: *quick, restart_policy: {delay: 2s}}",
             Restarted,
         ),
+        // Empty, and not the same as none.
+        case(
+            "empty-policy",
+            QUICK,
+            "deploy: {<<: *quick, restart_policy: {}}",
+            Restarted,
+        ),
+        case(
+            "limits",
+            QUICK,
+            "deploy: {<<: *quick, resources: {limits: {}}}",
+            Restarted,
+        ),
+        case(
+            "reservation",
+            QUICK,
+            "deploy: {<<: *quick, resources: {reservations: {memory: 8M}}}",
+            Restarted,
+        ),
+        case(
+            "endpoint",
+            QUICK,
+            "deploy: {<<: *quick, endpoint_mode: dnsrr}",
+            Restarted,
+        ),
+        case(
+            "old-restart",
+            QUICK,
+            "deploy: *quick, restart: always",
+            Restarted,
+        ),
+        case("init", QUICK, "deploy: *quick, init: false", Restarted),
+        case("user", QUICK, "deploy: *quick, user: root", Restarted),
+        case("dns", QUICK, "deploy: *quick, dns: 127.0.0.1", Restarted),
+        case("host", QUICK, "deploy: *quick, hostname: shop", Restarted),
+        case(
+            "limit",
+            QUICK,
+            "deploy: *quick, ulimits: {nofile: 1024}",
+            Restarted,
+        ),
+        case(
+            "log",
+            QUICK,
+            "deploy: *quick, logging: {driver: json-file}",
+            Restarted,
+        ),
     ]
 }
 
@@ -165,6 +229,7 @@ fn stack(directory: &Path, services: &str, secret: &str) -> PathBuf {
     let text = format!(
         "x-quick: &quick {{update_config: {{monitor: 1s}}}}\n\
          secrets: {{key: {{file: ./key.txt}}}}\n\
+         volumes: {{data: }}\n\
          services:\n{services}"
     );
     std::fs::write(&file, text).unwrap();

@@ -1,6 +1,6 @@
 //! As SARIF 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0), which code scanning
-//! reads. The crates for it come with code generators and every object of the
-//! standard; a dozen of its members are all that is said here.
+//! reads. Of its many objects a dozen are all that is said here, so no library for
+//! it (`docs/decisions/2026-11-30-sarif-without-a-library.md`).
 
 use rollover::preflight::{Place, RULES, Severity};
 use serde::Serialize;
