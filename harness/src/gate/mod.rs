@@ -8,7 +8,7 @@ mod stack;
 
 #[cfg(test)]
 pub(crate) use lint::lint_text;
-pub use lint::{Allowed, Complaint, Kind, Linted, github, junit, lint, sarif};
+pub use lint::{Allowed, Complaint, ComplaintKind, Linted, github, junit, lint, sarif};
 pub use plan::{Change, Effect, Fate, How, ObjectPlan, Outcome, Planned, ServicePlan, plan};
 pub use run::{GateError, GateVerdict, run};
 pub use stack::{StackError, UnsetVariable};

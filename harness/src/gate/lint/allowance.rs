@@ -4,7 +4,7 @@
 use rollover::preflight::{RULES, Severity};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::complaint::{Complaint, Kind};
+use super::complaint::{Complaint, ComplaintKind};
 use crate::gate::stack::Spot;
 
 /// What such a comment begins with.
@@ -69,7 +69,7 @@ impl Allowance {
 
 fn wrong(file: &str, at: Spot, found: String) -> Complaint {
     Complaint {
-        kind: Kind::WrongAllowance,
+        kind: ComplaintKind::WrongAllowance,
         severity: Severity::Error,
         found,
         fix: format!("write {FORM}"),

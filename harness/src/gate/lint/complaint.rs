@@ -10,7 +10,7 @@ use serde::ser::{SerializeStruct, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// What kind of thing.
-    pub kind: Kind,
+    pub kind: ComplaintKind,
     /// How bad it is.
     pub severity: Severity,
     /// What was found.
@@ -23,14 +23,14 @@ pub struct Complaint {
 
 /// What can be wrong with such a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ComplaintKind {
     /// It names no rule, or no reason.
     WrongAllowance,
     /// Nothing is found that it would allow.
     UnusedAllowance,
 }
 
-impl Kind {
+impl ComplaintKind {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::WrongAllowance, Self::UnusedAllowance];
 

@@ -7,7 +7,7 @@ use rollover::preflight::{Asked, Checked, Facts, Finding, Runner, Severity, chec
 use serde::Serialize;
 
 use super::allowance::{Allowance, Allowances};
-use super::complaint::{Complaint, Kind};
+use super::complaint::{Complaint, ComplaintKind};
 use super::runner;
 use super::service::facts;
 use crate::gate::stack::{
@@ -80,7 +80,7 @@ fn is_about(allowance: &Allowance, finding: &Finding) -> bool {
 fn unused_one(file: &str, allowance: &Allowance) -> Complaint {
     let code = allowance.code;
     Complaint {
-        kind: Kind::UnusedAllowance,
+        kind: ComplaintKind::UnusedAllowance,
         severity: Severity::Warning,
         found: format!("a comment that allows {code}, which is not found there"),
         fix: "take it away, or write it on the line that the finding names, or the one before"

@@ -17,7 +17,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use complaint::{Complaint, Kind};
+pub use complaint::{Complaint, ComplaintKind};
 pub use formats::{github, junit, sarif};
 #[cfg(test)]
 pub(crate) use linted::lint_text;

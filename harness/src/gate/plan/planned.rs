@@ -105,7 +105,7 @@ fn services(old: &Around<'_>, new: &Around<'_>) -> Result<Vec<ServicePlan>, Wron
     for service in after {
         services.push(match before.iter().find(|it| it.key == service.key) {
             Some(earlier) => ServicePlan::changed((old, earlier), (new, service))?,
-            None => ServicePlan::bare(&service.key, Outcome::Created),
+            None => ServicePlan::created(new, service).map_err(WrongIn::New)?,
         });
     }
     let gone = |it: &&Entry| after.iter().all(|service| service.key != it.key);

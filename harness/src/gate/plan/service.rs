@@ -36,6 +36,12 @@ impl ServicePlan {
         }
     }
 
+    /// One that only the new file has; it must be one all the same.
+    pub(super) fn created(around: &Around<'_>, service: &Entry) -> Result<Self, Wrong> {
+        convert(around, service)?;
+        Ok(Self::bare(&service.key, Outcome::Created))
+    }
+
     /// What becomes of one that is in both files.
     pub(super) fn changed(
         (old_around, old): (&Around<'_>, &Entry),

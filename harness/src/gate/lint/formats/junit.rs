@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 use rollover::preflight::{Checked, RULES, Rule, Severity};
 
 use super::diagnostic::Diagnostic;
-use crate::gate::lint::{Kind, Linted};
+use crate::gate::lint::{ComplaintKind, Linted};
 
 /// A suite for each service with a case for each rule, and one for the file. An
 /// error fails its case; a warning is told in a case that passes. What is allowed
@@ -34,7 +34,7 @@ fn suite(checked: &Checked, diagnostics: &[Diagnostic<'_>]) -> TestSuite {
 
 fn of_the_file(diagnostics: &[Diagnostic<'_>]) -> TestSuite {
     let mut suite = TestSuite::new("the file");
-    for kind in Kind::ALL {
+    for kind in ComplaintKind::ALL {
         let found = diagnostics.iter().filter(|it| it.code == kind.code());
         let found: Vec<_> = found.collect();
         suite.add_test_case(case(kind.code(), kind.name(), &found, &[]));

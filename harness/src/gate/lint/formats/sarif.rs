@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::diagnostic::Diagnostic;
-use crate::gate::lint::{Kind, Linted};
+use crate::gate::lint::{ComplaintKind, Linted};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -89,7 +89,7 @@ fn tool() -> Value {
             &format!("rules.md#{anchor}"),
         )
     });
-    let kinds = Kind::ALL.into_iter().map(|kind| {
+    let kinds = ComplaintKind::ALL.into_iter().map(|kind| {
         let (code, name, why) = (kind.code(), kind.name(), kind.why());
         descriptor(code, name, why, "lab.md#the-gate")
     });

@@ -1,6 +1,6 @@
 //! The plan as a whole.
 
-use super::super::plan;
+use super::super::{Outcome, plan};
 use super::planned;
 
 const OLD: &str = "
@@ -96,6 +96,10 @@ fn a_file_that_is_none_is_named() {
             "expected a port, such as 443:443",
         ),
         (
+            "services: {web: {image: a}, new: {image: b, networks: [none]}}",
+            "expected something that the file declares under networks",
+        ),
+        (
             &stack(", env_file: nowhere.env"),
             "expected files that can be read",
         ),
@@ -110,6 +114,22 @@ fn a_file_that_is_none_is_named() {
             .to_string()
             .contains("old.yml")
     );
+}
+
+/// Each line stands for twice as many values as the one before.
+#[test]
+fn what_few_lines_stand_for_is_not_written_out() {
+    let doubling = |least: &str| {
+        let lines = (1..50).map(|it| format!("x-{it}: &x{it} [*x{0}, *x{0}]\n", it - 1));
+        let lines: String = lines.collect();
+        format!("x-0: &x0 [{least}]\n{lines}services: {{web: {{image: a, gpus: *x49}}}}\n")
+    };
+    let outcome = |old: &str, new: &str| {
+        let planned = planned(&doubling(old), &doubling(new));
+        planned.services[0].outcome
+    };
+    assert_eq!(outcome("a", "a"), Outcome::Unchanged);
+    assert_eq!(outcome("a", "b"), Outcome::MayRestart);
 }
 
 #[test]
