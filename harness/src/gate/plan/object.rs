@@ -151,34 +151,40 @@ fn fate(
     if after.as_ref().is_some_and(|it| it.external) {
         return Ok(Fate::Expected);
     }
-    let content = content(section, after.as_ref(), new).map_err(WrongIn::New)?;
-    if content == Content::Unreadable {
+    let is = content(section, after.as_ref(), new).map_err(WrongIn::New)?;
+    if is == Content::Unreadable {
         return Ok(Fate::Unreadable);
     }
-    let is_new = if section == "volumes" {
-        Fate::CreatedByTasks
-    } else {
-        Fate::Created
-    };
     if !before.iter().any(|it| it == name) {
-        return Ok(is_new);
+        return Ok(made(section));
     }
-    let earlier = declared(section, name, old).map_err(WrongIn::Old)?;
-    let name_of = |it: Option<&Declared<'_>>| it.and_then(|it| it.name.map(str::to_owned));
-    if earlier.as_ref().is_some_and(|it| it.external) {
+    standing(section, name, old, (after.as_ref(), &is)).map_err(WrongIn::Old)
+}
+
+fn made(section: &str) -> Fate {
+    match section {
+        "volumes" => Fate::CreatedByTasks,
+        _ => Fate::Created,
+    }
+}
+
+/// What becomes of one that the old file has too.
+fn standing(
+    section: &str,
+    name: &str,
+    old: &Around<'_>,
+    (after, is): (Option<&Declared<'_>>, &Content),
+) -> Result<Fate, Wrong> {
+    let earlier = declared(section, name, old)?;
+    let earlier = earlier.as_ref();
+    if earlier.is_some_and(|it| it.external) {
         return Ok(Fate::NotKnown);
     }
-    if name_of(earlier.as_ref()) != name_of(after.as_ref()) {
-        return Ok(is_new);
+    if earlier.and_then(|it| it.name) != after.and_then(|it| it.name) {
+        return Ok(made(section));
     }
-    let was = self::content(section, earlier.as_ref(), old).map_err(WrongIn::Old)?;
-    Ok(compared(
-        section,
-        earlier.as_ref(),
-        after.as_ref(),
-        &was,
-        &content,
-    ))
+    let was = content(section, earlier, old)?;
+    Ok(compared(section, earlier, after, &was, is))
 }
 
 fn compared(
