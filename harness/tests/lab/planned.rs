@@ -38,7 +38,7 @@ const JOB: &str =
 const MANY_WORDS: &str = "
     deploy: {<<: *quick, endpoint_mode: vip, replicas: 1, placement: {}, labels: {a: b},
       resources: {limits: {cpus: '0.5'}}},
-    environment: {A: b, C: ''}, labels: [a=b], volumes: ['data:/data', '/tmp:/host:ro'],
+    environment: {A: b, C: '', E: 1, F: 1.2.3.4}, labels: [a=b], volumes: ['data:/data', '/tmp:/host:ro'],
     networks: [default], secrets: [key], cap_add: [NET_ADMIN, SYS_TIME], cap_drop: [CAP_MKNOD],
     healthcheck: {test: 'true', interval: 1s}, read_only: false, command: []";
 const IN_OTHER_WORDS: &str = "
@@ -47,7 +47,7 @@ const IN_OTHER_WORDS: &str = "
     secrets: [{source: key, target: key, mode: 0444, uid: '0'}], networks: {default: {}},
     volumes: [{type: volume, source: data, target: /data, read_only: false},
       {type: bind, source: /tmp, target: /host, read_only: true}],
-    labels: {a: b}, environment: [C=, A=b],
+    labels: {a: b}, environment: [F=1.2.3.4, E=1, C=, A=b],
     deploy: {<<: *quick, mode: replicated, labels: [a=b], resources: {limits: {cpus: '0.50'}}}";
 /// What the docker command takes and does nothing with.
 const IGNORED: &str = "
@@ -139,6 +139,18 @@ fn cases() -> Vec<Case> {
             "health",
             "deploy: *quick, healthcheck: {test: 'true', interval: 1s}",
             "deploy: *quick, healthcheck: {test: 'true', interval: 2s}",
+            Restarted,
+        ),
+        case(
+            "number",
+            "deploy: *quick, environment: {A: 1.0}",
+            "deploy: *quick, environment: {A: '1.0'}",
+            Restarted,
+        ),
+        case(
+            "nothing",
+            "deploy: *quick, environment: {NOT_SET_ANYWHERE: ''}",
+            "deploy: *quick, environment: {NOT_SET_ANYWHERE: }",
             Restarted,
         ),
         // What swarm takes without a word, but not the same to it.

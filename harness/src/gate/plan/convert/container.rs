@@ -1,7 +1,7 @@
 //! What a container is made from.
 
 use super::super::spec::{Effect, Spec};
-use super::written::{texts_or_one, written};
+use super::written::{printed, texts_or_one, written};
 use crate::gate::stack::{Entry, Node, Value, Wrong};
 
 pub(super) fn text(spec: &mut Spec, key: &str, node: &Node) -> Result<(), Wrong> {
@@ -45,7 +45,11 @@ pub(super) fn words(spec: &mut Spec, key: &str, node: &Node) -> Result<(), Wrong
 pub(super) fn pairs(spec: &mut Spec, path: &str, node: &Node) -> Result<(), Wrong> {
     for pair in node.pairs()? {
         let path = format!("{path}.{}", pair.key);
-        spec.hide(path, pair.value, Effect::Restart);
+        let value = match &pair.node.value {
+            Value::Scalar { text, .. } if text == pair.value => printed(pair.node)?,
+            _ => pair.value.to_owned(),
+        };
+        spec.hide(path, value, Effect::Restart);
     }
     Ok(())
 }

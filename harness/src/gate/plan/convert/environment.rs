@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::spec::{Effect, Spec};
 use super::keys::Around;
-use super::written::texts_or_one;
+use super::written::{printed, texts_or_one};
 use crate::gate::stack::{Node, Value, Wrong};
 
 /// By name; one that is only named has no value.
@@ -30,11 +30,13 @@ pub(super) fn environment(
         all.extend(of_the_service(environment)?);
     }
     for (name, value) in all {
-        let given = || (around.variables)(&name);
-        let value = match value.filter(|value| !value.is_empty()) {
-            Some(value) => format!("={value}"),
-            None => given().map_or_else(String::new, |value| format!("={value}")),
+        let given = (around.variables)(&name);
+        let value = match value {
+            Some(value) if !value.is_empty() => Some(value),
+            // One that is empty is not one without a value.
+            empty => given.or(empty),
         };
+        let value = value.map_or_else(String::new, |value| format!("={value}"));
         spec.hide(format!("environment.{name}"), value, Effect::Restart);
     }
     Ok(())
@@ -52,7 +54,7 @@ fn of_the_service(environment: &Node) -> Result<Variables, Wrong> {
     let pairs = entries.iter().map(|entry| {
         let value = match &entry.node.value {
             Value::Nothing => None,
-            _ => Some(entry.node.text("a text")?.to_owned()),
+            _ => Some(printed(&entry.node)?),
         };
         Ok((entry.key.clone(), value))
     });

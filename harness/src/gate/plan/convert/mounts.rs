@@ -104,11 +104,13 @@ fn short(node: &Node) -> Result<Mount, Wrong> {
         other => Some(other.to_owned()),
     });
     let is_path = source.starts_with(['.', '/', '~']);
+    let mut options: Vec<_> = options.collect();
+    options.sort();
     Ok(Mount {
         kind: if is_path { "bind" } else { "volume" }.to_owned(),
         source: source.to_owned(),
         target: target.to_owned(),
-        options: options.collect(),
+        options,
         known: true,
     })
 }

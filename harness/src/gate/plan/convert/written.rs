@@ -38,11 +38,18 @@ fn written_below(node: &Node) -> String {
     text(node, &mut written_below)
 }
 
+/// Not to be taken for a list, say.
+fn is_a_word(text: &str) -> bool {
+    let of_a_word = |c: char| c.is_ascii_alphanumeric() || "._-/%".contains(c);
+    text.chars().all(of_a_word)
+}
+
 /// With each value below it as `below` has it.
 fn text(node: &Node, below: &mut dyn FnMut(&Node) -> String) -> String {
     match &node.value {
         Value::Nothing => "null".to_owned(),
-        Value::Scalar { text, plain: true } => text.clone(),
+        Value::Scalar { text, plain: true } if is_a_word(text) => text.clone(),
+        Value::Scalar { text, plain: true } => format!("plain {text:?}"),
         Value::Scalar { text, .. } => format!("{text:?}"),
         Value::List(items) => {
             let items: Vec<_> = items.iter().map(|item| below(item)).collect();
@@ -71,6 +78,29 @@ fn digest(node: &Node, done: &mut HashMap<*const Node, String>) -> String {
     }
     done.insert(key, digest.clone());
     digest
+}
+
+/// The text that the docker command makes of a value of a mapping. A number or a date
+/// that is written in another way than it is printed in is told apart from such a
+/// text: `1.0` is printed as `1`.
+pub(super) fn printed(node: &Node) -> Result<String, Wrong> {
+    let text = node.text("a text")?;
+    let is_plain = matches!(node.value, Value::Scalar { plain: true, .. });
+    Ok(match text {
+        _ if is_plain && is_printed_otherwise(text) => format!("plain {text:?}"),
+        _ => text.to_owned(),
+    })
+}
+
+fn is_printed_otherwise(text: &str) -> bool {
+    let is_as_printed = text.parse::<i64>().is_ok_and(|it| it.to_string() == text);
+    let digits = text.trim_start_matches(['+', '-', '.']);
+    let is_like_a_number = digits.starts_with(|c: char| c.is_ascii_digit());
+    let lower = text.to_lowercase();
+    let is_special = lower.ends_with(".inf") || lower == ".nan";
+    // An address is a text.
+    let is_none = text.matches('.').count() > 1;
+    !is_as_printed && !is_none && (is_like_a_number || is_special)
 }
 
 /// A list of texts, or one alone.

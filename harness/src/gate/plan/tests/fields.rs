@@ -155,6 +155,37 @@ fn the_same_in_other_words_is_unchanged() {
     }
 }
 
+/// The known-bad twin of that: it looks the same, and is not to the docker command.
+#[test]
+fn what_looks_the_same_and_is_not_restarts() {
+    let numbers = WEB
+        .replace("A: one", "A: 1.0")
+        .replace("a.b: c", "a.b: 010");
+    let empty = WEB.replace("A: one", "A: ''").replace("a.b: c", "a.b: 1_0");
+    let list = WEB.replace("labels: {a.b: c}", "extra_hosts: ['a', 'b']");
+    for (stack, from, to) in [
+        (&numbers, "A: 1.0", "A: '1.0'"),
+        (&numbers, "a.b: 010", "a.b: '010'"),
+        (&empty, "A: ''", "A: "),
+        (&empty, "a.b: 1_0", "a.b: '1_0'"),
+        (&list, "['a', 'b']", "['a, b']"),
+        (
+            &list,
+            "extra_hosts: ['a', 'b']",
+            "extra_hosts: ['a\", \"b']",
+        ),
+    ] {
+        assert!(stack.contains(from), "{from}");
+        let planned = planned(stack, &stack.replace(from, to));
+        assert_eq!(planned.services[0].outcome, Outcome::Restarted, "{to}");
+    }
+    for (one, other) in [("1", "'1'"), ("1.2.3.4", "'1.2.3.4'")] {
+        let stack = |value: &str| WEB.replace("A: one", &format!("A: {value}"));
+        let planned = planned(&stack(one), &stack(other));
+        assert_eq!(planned.services[0].outcome, Outcome::Unchanged, "{one}");
+    }
+}
+
 #[test]
 fn what_is_ignored_is_told_and_changes_nothing() {
     let (outcome, told) = said("image: nginx", "container_name: shop\n    image: nginx");
