@@ -42,14 +42,14 @@ pub(super) fn words(spec: &mut Spec, key: &str, node: &Node) -> Result<(), Wrong
 }
 
 /// Each pair by its name: the values can be anything.
-pub(super) fn pairs(spec: &mut Spec, path: &str, node: &Node) -> Result<(), Wrong> {
+pub(super) fn pairs(spec: &mut Spec, path: &str, node: &Node, does: Effect) -> Result<(), Wrong> {
     for pair in node.pairs()? {
         let path = format!("{path}.{}", pair.key);
         let value = match &pair.node.value {
             Value::Scalar { text, .. } if text == pair.value => printed(pair.node)?,
             _ => pair.value.to_owned(),
         };
-        spec.hide(path, value, Effect::Restart);
+        spec.hide(path, value, does);
     }
     Ok(())
 }

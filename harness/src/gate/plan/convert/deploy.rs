@@ -10,8 +10,10 @@ pub(in crate::gate::plan) const CONSTRAINTS: &str = "deploy.placement.constraint
 
 pub(super) fn deploy(spec: &mut Spec, service: &Node) -> Result<(), Wrong> {
     mode(spec, service)?;
-    for (label, value) in labels(service)? {
-        spec.hide(format!("deploy.labels.{label}"), value, Effect::Update);
+    // A truth value among them is refused.
+    labels(service)?;
+    if let Some(labels) = service.find("deploy.labels")? {
+        container::pairs(spec, "deploy.labels", labels, Effect::Update)?;
     }
     restart_policy(spec, service)?;
     let Some(deploy) = service.field("deploy")? else {

@@ -80,7 +80,7 @@ fn key(spec: &mut Spec, key: &str, node: &Node) -> Result<(), Wrong> {
         "init" => container::init(spec, node),
         "stop_grace_period" => container::duration(spec, key, node),
         "command" | "entrypoint" => container::words(spec, key, node),
-        "labels" | "sysctls" => container::pairs(spec, key, node),
+        "labels" | "sysctls" => container::pairs(spec, key, node, Effect::Restart),
         "dns" | "dns_search" => container::texts(spec, key, node),
         "cap_add" | "cap_drop" => container::capabilities(spec, key, node),
         "healthcheck" => container::health_check(spec, node),
