@@ -54,7 +54,7 @@ enum Command {
     #[command(subcommand)]
     Gate(gate::Gate),
     /// Measure: the lab's start, rollouts, issuing beside other clients, a large
-    /// reconcile
+    /// reconcile, the lab's own traffic
     Bench(bench::Bench),
     /// Remove what labs of killed runs have left
     Reap(reap::Reap),

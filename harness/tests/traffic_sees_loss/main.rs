@@ -498,26 +498,6 @@ async fn a_record_survives_json() {
     assert_eq!(again.summary().lanes[0].sent, record.outcomes.len());
 }
 
-/// Measures, asserts nothing: `cargo test --test traffic_sees_loss -- --ignored --nocapture`.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn measure_throughput() {
-    let server = Server::start(Act::Nothing, 1).await;
-    for (lane, requests) in [
-        (Lane::keep_alive("keep-alive", 1000, 300), 10_000),
-        (Lane::new_connections("new", 200), 2_000),
-    ] {
-        let record = drive(&server, plan(&server, lane), requests).await;
-        println!("{:?}", record.honest());
-        let json = serde_json::to_string(&record).unwrap();
-        println!(
-            "{} bytes of JSON, {} bytes in memory for each outcome",
-            json.len() / record.outcomes.len(),
-            size_of::<rollover_lab::traffic::Outcome>()
-        );
-    }
-}
-
 /// The act cuts a connection: that loses the stream to which it is done, and any
 /// other that is under way there. So what can be counted is connections.
 async fn http2_is_cut(act: Act) -> Record {

@@ -31,16 +31,26 @@ pub(super) struct Lost {
 }
 
 impl Figure {
-    /// Something that took time.
-    pub(super) fn seconds(what: impl Into<String>, values: Vec<f64>, limit: Option<f64>) -> Self {
+    /// Something that is counted or measured in this unit.
+    pub(super) fn of(
+        what: impl Into<String>,
+        unit: &'static str,
+        values: Vec<f64>,
+        limit: Option<f64>,
+    ) -> Self {
         Self {
             what: what.into(),
-            unit: "s",
+            unit,
             values,
             limit,
             judged: Judged::Most,
             lost: None,
         }
+    }
+
+    /// Something that took time.
+    pub(super) fn seconds(what: impl Into<String>, values: Vec<f64>, limit: Option<f64>) -> Self {
+        Self::of(what, "s", values, limit)
     }
 
     /// Something that took time, of which the median counts.
@@ -53,22 +63,12 @@ impl Figure {
 
     /// Something that took memory.
     pub(super) fn mebibytes(what: impl Into<String>, values: Vec<f64>, limit: Option<f64>) -> Self {
-        Self {
-            unit: "MiB",
-            ..Self::seconds(what, values, limit)
-        }
+        Self::of(what, "MiB", values, limit)
     }
 
     /// So many times as much as something else.
     pub(super) fn times(what: impl Into<String>, ratio: f64, limit: f64) -> Self {
-        Self {
-            what: what.into(),
-            unit: "x",
-            values: vec![ratio],
-            limit: Some(limit),
-            judged: Judged::Most,
-            lost: None,
-        }
+        Self::of(what, "x", vec![ratio], Some(limit))
     }
 
     fn least(&self) -> f64 {
@@ -114,7 +114,11 @@ impl Figure {
             |Lost { lost, sent }| format!("{lost} of {sent}"),
         );
         let value = |value: f64| {
-            let digits = if value < 1.0 && *unit == "s" { 3 } else { 1 };
+            let digits = match *unit {
+                "s" if value < 1.0 => 3,
+                "cores" => 2,
+                _ => 1,
+            };
             format!("{value:.digits$} {unit}")
         };
         let row = format!(
@@ -162,6 +166,12 @@ mod tests {
         assert!(!figure(&[]).met());
         assert!(figure(&[0.1]).row().contains("median 0.15 s"));
         assert!(figure(&[0.1]).row().contains("0.100 s"));
+    }
+
+    #[test]
+    fn parts_of_a_core_are_told_in_hundredths() {
+        let row = Figure::of("client", "cores", vec![0.426], Some(1.0)).row();
+        assert!(row.contains("0.43 cores"), "{row}");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::figure::Judged;
 use super::{CouldNot, Figure};
 use rollover_lab::lab::Lab;
 
@@ -17,33 +16,20 @@ pub(super) async fn figures(lab: &Lab) -> Result<Vec<Figure>, CouldNot> {
     let bytes: u64 = layers.iter().map(|pull| pull.bytes).sum();
     #[expect(clippy::cast_precision_loss, reason = "megabytes are told in tenths")]
     let megabytes = bytes as f64 / 1e6;
+    #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
+    let again = (layers.len() - distinct.len()) as f64;
     Ok(vec![
-        figure(
+        Figure::of(
             "layers that moved into a node again",
             "",
-            layers.len() - distinct.len(),
+            vec![again],
             Some(0.0),
         ),
-        Figure {
-            what: "layers moved into the nodes, all together".to_owned(),
-            unit: "MB",
-            values: vec![megabytes],
-            limit: None,
-            judged: Judged::Most,
-            lost: None,
-        },
+        Figure::of(
+            "layers moved into the nodes, all together",
+            "MB",
+            vec![megabytes],
+            None,
+        ),
     ])
-}
-
-fn figure(what: &str, unit: &'static str, count: usize, limit: Option<f64>) -> Figure {
-    #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
-    let value = count as f64;
-    Figure {
-        what: what.to_owned(),
-        unit,
-        values: vec![value],
-        limit,
-        judged: Judged::Most,
-        lost: None,
-    }
 }

@@ -10,6 +10,7 @@ mod released;
 mod replicas;
 mod rollouts;
 mod starts;
+mod traffic;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -27,7 +28,8 @@ pub(super) struct Bench {
     #[arg(long, value_name = "PART", value_enum)]
     only: Vec<Part>,
 
-    /// How many renewals by signal, certificates of each client, and reconciles
+    /// How many renewals by signal, certificates of each client, reconciles, and stretches
+    /// of traffic
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
 
@@ -57,6 +59,8 @@ enum Part {
     Issuing,
     /// What a look at ten thousand certificates takes, of which none is due.
     Reconcile,
+    /// Whether the traffic keeps its schedule beside a lab, and what that takes.
+    Traffic,
 }
 
 /// All that was measured.
@@ -102,6 +106,10 @@ impl Bench {
         }
         if self.measures(Part::Reconcile) {
             let figures = reconcile::measure(&progress, self.times).await?;
+            measured.figures.extend(figures);
+        }
+        if self.measures(Part::Traffic) {
+            let figures = traffic::measure(&progress, self.times).await?;
             measured.figures.extend(figures);
         }
         print(&if self.json {
