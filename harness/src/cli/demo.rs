@@ -1,6 +1,6 @@
 //! `rollover-lab demo`: the whole way, with a short account at the end.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -14,11 +14,11 @@ use rollover_lab::traffic::Record;
 pub(super) struct Demo {
     /// How the new certificate reaches the replicas
     #[arg(long, value_enum, default_value = "signal")]
-    strategy: StrategyName,
+    strategy: Strategy,
 
     /// What obtains certificates
     #[arg(long, value_enum, default_value = "acme")]
-    engine: EngineName,
+    engine: Engine,
 
     /// Requests a second in each of the three large lanes; the other three have fewer
     #[arg(long, value_name = "RATE", default_value_t = 100)]
@@ -39,43 +39,6 @@ struct Told<'a> {
     seconds_to_verified: Vec<f64>,
     losses: Attribution,
     traffic: &'a Record,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum StrategyName {
-    /// A signal to every replica
-    Signal,
-    /// A rolling restart
-    Restart,
-    /// Swarm secrets, swapped on the service
-    Secret,
-}
-
-impl From<StrategyName> for Strategy {
-    fn from(name: StrategyName) -> Self {
-        match name {
-            StrategyName::Signal => Self::Signal,
-            StrategyName::Restart => Self::Restart,
-            StrategyName::Secret => Self::Secret,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum EngineName {
-    /// The runner itself
-    Acme,
-    /// certbot, in a container that runs once
-    Certbot,
-}
-
-impl From<EngineName> for Engine {
-    fn from(name: EngineName) -> Self {
-        match name {
-            EngineName::Acme => Self::Acme,
-            EngineName::Certbot => Self::Certbot,
-        }
-    }
 }
 
 fn document(account: &Account) -> Told<'_> {
@@ -115,8 +78,8 @@ impl Demo {
 
     async fn show(&self, lab: &Lab, progress: &Progress) -> Result<Account, CouldNot> {
         let options = SiteOptions {
-            strategy: self.strategy.into(),
-            engine: self.engine.into(),
+            strategy: self.strategy,
+            engine: self.engine,
             ..SiteOptions::find()?
         };
         let site = progress

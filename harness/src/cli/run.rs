@@ -1,19 +1,16 @@
 //! `rollover-lab run`: plays scenarios, and says what was found.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::access::Access;
-use super::demo::{EngineName, StrategyName};
 use super::progress::Progress;
 use super::{CouldNot, Verdict, print};
 use rollover_lab::lab::Lab;
 use rollover_lab::report::{self, Run as Played};
 use rollover_lab::scenario::{ALL, Labs, Overrides, Scenario, all, find, play};
-use rollover_lab::volume::Volume;
 
 /// Some scenarios, or all.
 #[derive(Args, Debug)]
@@ -47,65 +44,7 @@ pub(super) struct Run {
     keep: bool,
 
     #[command(flatten)]
-    wanted: Wanted,
-}
-
-/// What shall be different from a scenario's own parameters.
-#[derive(Args, Debug)]
-struct Wanted {
-    /// Nodes of the lab
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
-    nodes: Option<u8>,
-
-    /// Replicas of the load balancer, at most one on each node
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
-    replicas: Option<u8>,
-
-    /// Requests a second in each lane
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    rate: Option<u32>,
-
-    /// The volume that the nodes mount
-    #[arg(long)]
-    volume: Option<Volume>,
-
-    /// How certificates reach the replicas
-    #[arg(long, value_enum)]
-    strategy: Option<StrategyName>,
-
-    /// What obtains certificates
-    #[arg(long, value_enum)]
-    engine: Option<EngineName>,
-
-    /// Renewals in a row, where a scenario has more than one
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    renewals: Option<u32>,
-
-    /// How long a scenario goes on that has no end of its own
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    minutes: Option<u64>,
-
-    /// What chance is made of: the same seed, the same choices
-    #[arg(long)]
-    seed: Option<u64>,
-}
-
-impl Wanted {
-    fn overrides(&self) -> Overrides {
-        Overrides {
-            nodes: self.nodes,
-            replicas: self.replicas,
-            rate: self.rate,
-            volume: self.volume.clone(),
-            strategy: self.strategy.map(Into::into),
-            engine: self.engine.map(Into::into),
-            renewals: self.renewals,
-            length: self
-                .minutes
-                .map(|minutes| Duration::from_secs(minutes * 60)),
-            seed: self.seed,
-        }
-    }
+    wanted: Overrides,
 }
 
 impl Run {
@@ -176,7 +115,7 @@ impl Run {
         labs: &mut Labs,
         scenario: &Scenario,
     ) -> Result<Played, CouldNot> {
-        let parameters = self.wanted.overrides().over((scenario.parameters)());
+        let parameters = self.wanted.over((scenario.parameters)());
         let lab = progress.step("a lab is up", labs.lab(&parameters)).await?;
         let what = if self.control {
             format!("{} (control)", scenario.name)

@@ -33,6 +33,7 @@ mod many_orders;
 mod monitored;
 mod nothing_due;
 mod other_update;
+mod overrides;
 mod parameters;
 mod placed;
 mod play;
@@ -58,7 +59,8 @@ mod window;
 
 pub use finding::{Finding, Kind};
 pub use labs::{Labs, Shape};
-pub use parameters::{Overrides, Parameters};
+pub use overrides::Overrides;
+pub use parameters::Parameters;
 pub use play::play;
 pub use repertoire::{ALL, Control, LONG, Played, Scenario, UnknownScenario, all, find};
 pub use stage::Stage;

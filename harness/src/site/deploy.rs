@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bollard::models::TaskState;
 use bollard::query_parameters::ListServicesOptionsBuilder;
+use clap::ValueEnum;
 use futures_util::future::join_all;
 
 use rustls::pki_types::CertificateDer;
@@ -43,14 +44,14 @@ const TO_SEE: Duration = Duration::from_secs(30);
 const TO_BE_PLACED: Duration = Duration::from_secs(60);
 
 /// How certificates reach the replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// A signal to every replica.
+    /// A signal to every replica
     Signal,
-    /// A rolling restart.
+    /// A rolling restart
     Restart,
-    /// Swarm secrets, swapped on the service.
+    /// Swarm secrets, swapped on the service
     Secret,
 }
 
@@ -76,12 +77,12 @@ impl Strategy {
 }
 
 /// What obtains certificates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
-    /// The runner itself.
+    /// The runner itself
     #[default]
     Acme,
-    /// certbot's image, in a container that runs once.
+    /// certbot's image, in a container that runs once
     Certbot,
 }
 

@@ -1,6 +1,6 @@
 //! What is played, and in which lab next.
 
-use rollover_lab::scenario::{Labs, Parameters, Scenario};
+use rollover_lab::scenario::{Labs, Overrides, Parameters, Scenario};
 
 use crate::speed::Speed;
 
@@ -27,13 +27,13 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(scenario: &'static Scenario, control: bool) -> Self {
+    pub(crate) fn new(scenario: &'static Scenario, control: bool, wanted: &Overrides) -> Self {
         let suffix = if control { "/control" } else { "" };
         Self {
             name: format!("{}{suffix}", scenario.name),
             scenario,
             control,
-            parameters: (scenario.parameters)(),
+            parameters: wanted.over((scenario.parameters)()),
         }
     }
 

@@ -28,7 +28,7 @@ use bill::{Bill, Turn};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rollover_lab::lab::Lab;
 use rollover_lab::report::{self, Run};
-use rollover_lab::scenario::{ALL, Labs, Scenario, all, play};
+use rollover_lab::scenario::{ALL, Labs, Overrides, Scenario, all, play};
 use rollover_lab::with_causes;
 use tokio::runtime::Runtime;
 
@@ -63,8 +63,9 @@ impl Much {
 }
 
 fn main() -> ExitCode {
-    let much = match Much::wanted() {
-        Ok(much) => much,
+    let wanted = Much::wanted().and_then(|much| Ok((much, Overrides::from_environment()?)));
+    let (much, overrides) = match wanted {
+        Ok(wanted) => wanted,
         Err(why) => {
             eprintln!("{why}");
             return ExitCode::from(2);
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
     };
     let mut arguments = Arguments::from_args();
     let labs = arguments.test_threads.unwrap_or(LABS_AT_ONCE);
-    let played = turns(much);
+    let played = turns(much, &overrides);
     let wanted = |turn: &Turn| {
         let trial = Trial::test(&turn.name, || Ok(()));
         !arguments.is_filtered_out(&trial)
@@ -92,7 +93,7 @@ fn main() -> ExitCode {
 
 /// First every scenario, then the controls, which leave more behind. Of controls that
 /// are the same, one, unless there is time for all.
-fn turns(much: Much) -> Vec<Turn> {
+fn turns(much: Much, wanted: &Overrides) -> Vec<Turn> {
     let full = much == Much::Full;
     let played: Vec<_> = if full {
         all().collect()
@@ -106,10 +107,12 @@ fn turns(much: Much) -> Vec<Turn> {
     let controls: Vec<_> = match much {
         Much::Once => Vec::new(),
         _ => controls
-            .map(|(_, scenario)| Turn::new(scenario, true))
+            .map(|(_, scenario)| Turn::new(scenario, true, wanted))
             .collect(),
     };
-    let scenarios = played.iter().map(|scenario| Turn::new(scenario, false));
+    let scenarios = played
+        .iter()
+        .map(|scenario| Turn::new(scenario, false, wanted));
     scenarios.chain(controls).collect()
 }
 
