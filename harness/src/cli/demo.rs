@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{CouldNot, Verdict, print};
+use super::{CouldNot, Verdict, bundle, print};
 use rollover_lab::lab::Lab;
 use rollover_lab::report::attribution::Attribution;
 use rollover_lab::site::{Account, Change, Engine, Load, Renewal, Site, SiteOptions, Strategy};
@@ -62,9 +62,12 @@ impl Demo {
             )
             .await?;
         let account = self.show(&lab, &progress).await;
+        let passed = account.as_ref().is_ok_and(|it| it.record.lost() == 0);
+        if !passed {
+            bundle::leave(&progress, &lab, &bundle::of(&lab)).await;
+        }
         progress.step("the lab is taken down", lab.stop()).await?;
         let account = account?;
-        let passed = account.record.lost() == 0;
         print(&match self.json {
             true => serde_json::to_string(&document(&account))?,
             false => format!("\n{account}"),

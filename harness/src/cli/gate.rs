@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{CouldNot, Verdict, complain, print};
+use super::{CouldNot, Verdict, bundle, complain, print};
 use rollover_lab::gate::{self, GateVerdict, Linted, StackError, UnsetVariable};
 use rollover_lab::lab::Lab;
 
@@ -147,6 +147,9 @@ impl Run {
         let verdict = progress
             .step(what, gate::run(&lab, &self.old, &self.new))
             .await;
+        if !verdict.as_ref().is_ok_and(GateVerdict::passed) {
+            bundle::leave(&progress, &lab, &bundle::of(&lab)).await;
+        }
         progress.step("the lab is taken down", lab.stop()).await?;
         let verdict = verdict?;
         let passed = verdict.passed();

@@ -2,6 +2,7 @@
 
 mod access;
 mod bench;
+mod bundle;
 mod demo;
 mod doctor;
 mod down;

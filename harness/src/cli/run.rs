@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::access::Access;
 use super::progress::Progress;
-use super::{CouldNot, Verdict, print};
+use super::{CouldNot, Verdict, bundle, print};
 use rollover_lab::lab::Lab;
 use rollover_lab::report::{self, Run as Played};
 use rollover_lab::scenario::{ALL, Labs, Overrides, Scenario, all, find, play};
@@ -130,11 +130,9 @@ impl Run {
             )
             .await;
         if !run.is_as_it_must_be() {
-            let bundle = self
-                .bundle_directory(lab)
-                .join(scenario.name.replace('/', "-"));
-            let what = format!("what may explain it is written to {}", bundle.display());
-            progress.step(&what, lab.bundle(&bundle)).await?;
+            let directory = self.bundle_directory(lab);
+            let directory = directory.join(scenario.name.replace('/', "-"));
+            bundle::leave(progress, lab, &directory).await;
             labs.spoil();
         }
         Ok(run)
@@ -144,7 +142,7 @@ impl Run {
     fn bundle_directory(&self, lab: &Lab) -> PathBuf {
         match &self.report {
             Some(directory) => directory.join("bundle"),
-            None => std::env::temp_dir().join(format!("rollover-bundle-{}", lab.run())),
+            None => bundle::of(lab),
         }
     }
 }

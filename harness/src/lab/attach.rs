@@ -58,6 +58,7 @@ pub(super) async fn attach(run: &str) -> Result<Lab, LabError> {
         managers: usize::from(manifest.managers),
         nodes,
         network,
+        explained: true,
         resources,
     })
 }

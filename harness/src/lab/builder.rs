@@ -206,6 +206,7 @@ impl LabBuilder {
             acme,
             volume,
             network,
+            explained: true,
             resources,
         })
     }

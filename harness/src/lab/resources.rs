@@ -119,6 +119,10 @@ impl Resources {
             .push(container);
     }
 
+    pub(crate) fn are_removed_on_drop(&self) -> bool {
+        self.removed_on_drop
+    }
+
     /// Leaves everything where it is, beyond the end of this process.
     pub(crate) fn release(&mut self) -> Result<(), LabError> {
         self.owner.keep = true;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    LabBuilder, LabError, Node, Resources, attach, bundle,
+    LabBuilder, LabError, Node, Resources, attach, bundle, failures,
     managers::Managers,
     network::LabNetwork,
     pulls::{self, Pull},
@@ -22,6 +22,9 @@ use crate::{
 
 /// A running lab; dropping it takes it down.
 ///
+/// One that is dropped before it was [`stop`](Self::stop)ped, as by a test that panics or
+/// returns early, leaves its [`bundle`](Self::bundle) under [`failures`](super::failures).
+///
 /// SIGINT, SIGTERM, SIGQUIT and SIGHUP take it down and end the process; what a
 /// SIGKILL leaves is removed when the next lab starts.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Lab {
     pub(super) acme: Option<AcmeServer>,
     pub(super) volume: Mounted,
     pub(super) network: LabNetwork,
+    /// Whether it leaves its bundle when it is dropped.
+    pub(super) explained: bool,
     /// Last: what the others use is removed after them.
     pub(super) resources: Resources,
 }
@@ -263,18 +268,20 @@ impl Lab {
     ///
     /// # Errors
     /// When something could not be removed.
-    pub async fn stop(self) -> Result<(), LabError> {
-        let Self {
-            recorder,
-            volume,
-            mut resources,
-            ..
-        } = self;
-        drop(recorder);
+    pub async fn stop(mut self) -> Result<(), LabError> {
+        self.recorder.stop();
         // What carries changes from node to node ends before there is nothing
         // to carry.
-        drop(volume);
-        resources.remove()
+        self.volume.end();
+        self.resources.remove()
+    }
+
+    /// The same lab, which leaves no [`bundle`](Self::bundle) when it is dropped: where
+    /// that is no failure.
+    #[must_use]
+    pub fn without_bundle(mut self) -> Self {
+        self.explained = false;
+        self
     }
 
     /// Leaves the lab up beyond the end of this process, until it is
@@ -284,16 +291,11 @@ impl Lab {
     /// # Errors
     /// When the volume is one that this process keeps going, or when it cannot be
     /// written down; the lab is taken down then.
-    pub fn detach(self) -> Result<(), LabError> {
-        let Self {
-            mut resources,
-            volume,
-            ..
-        } = self;
-        if !volume.can_stand_alone() {
+    pub fn detach(mut self) -> Result<(), LabError> {
+        if !self.volume.can_stand_alone() {
             return Err(LabError::CannotStand);
         }
-        resources.release()
+        self.resources.release()
     }
 
     /// A handle to a lab that stands: one that was [`detach`](Self::detach)ed, or
@@ -304,5 +306,15 @@ impl Lab {
     /// When there is no such lab, or it never came up whole.
     pub async fn attach(run: &str) -> Result<Self, LabError> {
         attach::attach(run).await
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // One that was stopped or detached, or that another process has up, is no more to
+        // be removed from here.
+        if self.explained && self.resources.are_removed_on_drop() {
+            failures::explain(self);
+        }
     }
 }

@@ -115,6 +115,13 @@ impl Recorder {
         Self { heard, listeners }
     }
 
+    /// Listens no more.
+    pub(crate) fn stop(&self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+    }
+
     /// What happened until now, in order of time.
     pub(crate) fn events(&self) -> Vec<Event> {
         let mut events = self.heard.lock().clone();
@@ -189,9 +196,7 @@ impl fmt::Display for Event {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        for listener in &self.listeners {
-            listener.abort();
-        }
+        self.stop();
     }
 }
 

@@ -69,6 +69,13 @@ impl Mounted {
         })
     }
 
+    /// Ends what carries changes from node to node, where something does.
+    pub(crate) fn end(&mut self) {
+        if let Kind::Lagging(views) = &mut self.0 {
+            views.end();
+        }
+    }
+
     /// Whether it goes on without the process that made it.
     pub(crate) fn can_stand_alone(&self) -> bool {
         // What lags is carried from node to node by threads of that process.

@@ -6,6 +6,7 @@
 mod by_hand;
 mod changed_at_once;
 mod doctor;
+mod failures;
 mod handles;
 mod images_once;
 mod own_service;

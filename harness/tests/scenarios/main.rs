@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use bill::{Bill, Turn};
 use libtest_mimic::{Arguments, Failed, Trial};
-use rollover_lab::lab::Lab;
+use rollover_lab::lab::{Lab, failures};
 use rollover_lab::report::{self, Run};
 use rollover_lab::scenario::{ALL, Labs, Overrides, Scenario, all, play};
 use rollover_lab::with_causes;
@@ -224,7 +224,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Keeps what can be known of a failure.
 async fn keep(lab: &Lab, name: &str) -> String {
-    let directory = target().join("lab-failures").join(name.replace('/', "-"));
+    let directory = failures().join(name.replace('/', "-"));
     match lab.bundle(&directory).await {
         Ok(()) => format!("logs and states of the lab: {}", directory.display()),
         Err(error) => format!("nothing more is known: {error}"),

@@ -46,7 +46,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// threads.
 fn nothing_is_left_of(lab: Lab) {
     let run = lab.run().to_owned();
-    drop(lab);
+    drop(lab.without_bundle());
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
     let mounts: Vec<_> = mounts.lines().filter(|line| line.contains(&run)).collect();
     assert_eq!(mounts, [""; 0]);

@@ -100,6 +100,11 @@ impl Views {
         Ok(self)
     }
 
+    /// Carries no more.
+    pub(crate) fn end(&mut self) {
+        self.replication = None;
+    }
+
     pub(crate) fn files(&self, number: u8) -> Files {
         Files::here_under(self.own(number).to_owned(), self.shared.clone())
     }
