@@ -1,6 +1,8 @@
 //! One look at the machine, for all checks.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Stdio, thread};
+use std::{
+    collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path, process::Stdio, thread,
+};
 
 use tokio::process::Command;
 
@@ -21,6 +23,8 @@ pub(super) struct Machine {
     /// What a container such as a node was let do, or why none could be tried.
     pub(super) trial: Result<BTreeMap<String, String>, String>,
     pub(super) privileged: bool,
+    /// Whose process this is, if the kernel tells.
+    pub(super) user: Option<u32>,
     pub(super) kernel: Kernel,
     pub(super) client: Result<Client, String>,
     pub(super) cores: usize,
@@ -89,6 +93,7 @@ impl Machine {
         };
         Self {
             privileged: engine.as_ref().is_ok_and(Engine::privileged),
+            user: user(),
             engine: facts,
             trial,
             kernel: Kernel::look(),
@@ -200,6 +205,10 @@ async fn docker(arguments: &[&str]) -> Result<String, String> {
     }
 }
 
+fn user() -> Option<u32> {
+    Some(fs::metadata("/proc/self").ok()?.uid())
+}
+
 fn memory_available() -> Option<u64> {
     parse_memory_available(&fs::read_to_string("/proc/meminfo").ok()?)
 }
@@ -258,6 +267,7 @@ impl Machine {
             }),
             trial: Ok(trial.into()),
             privileged: true,
+            user: Some(0),
             kernel: Kernel {
                 release: "6.12.0".to_owned(),
                 fuse_device: true,

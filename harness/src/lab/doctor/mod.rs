@@ -14,6 +14,7 @@ mod engine;
 mod fuse;
 mod groups;
 mod images;
+mod lagging;
 mod local;
 mod machine;
 mod memory;
@@ -36,7 +37,7 @@ struct Check {
 }
 
 /// In the order in which a person would mend things.
-const CHECKS: [Check; 16] = [
+const CHECKS: [Check; 17] = [
     engine::CHECK,
     local::CHECK,
     client::CHECK,
@@ -51,6 +52,7 @@ const CHECKS: [Check; 16] = [
     disk::CHECK,
     nodes::CHECK,
     fuse::CHECK,
+    lagging::CHECK,
     mesh::CHECK,
     netem::CHECK,
 ];
