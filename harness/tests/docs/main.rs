@@ -82,6 +82,18 @@ fn every_link_leads_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// The test of somebody else's service that a page shows is the one that `tests/lab` runs.
+#[test]
+fn the_test_that_is_shown_is_one_that_runs() {
+    let shop = root().join("fixtures/own-crate/tests/shop.rs");
+    let shop = std::fs::read_to_string(shop).expect("the crate lies in the checkout");
+    let (_, test) = shop.split_once("#[tokio::test]").expect("it has one test");
+    let shown = format!("```rust\n#[tokio::test]{test}```");
+    let page = root().join("docs/lab.md");
+    let page = std::fs::read_to_string(page).expect("docs/ can be read");
+    assert!(page.contains(&shown), "docs/lab.md does not show:\n{shown}");
+}
+
 /// The lab's own variables are read somewhere in its code.
 #[test]
 fn every_variable_of_the_lab_is_read() {
