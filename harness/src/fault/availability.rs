@@ -36,7 +36,7 @@ impl Unavailable {
         }
     }
 
-    /// It is drained.
+    /// It is drained; what it has takes its own drain to be gone.
     #[must_use]
     pub fn drained(node: impl Into<String>) -> Self {
         Self {

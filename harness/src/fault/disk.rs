@@ -10,11 +10,13 @@ use crate::volume::MOUNT_POINT;
 /// The most that is filled. It is memory.
 const MOST: u64 = 64 << 20;
 const DEFAULT: u64 = 4 << 20;
+/// Where a daemon puts what it pulls until it has all of a layer.
+const PULLED: &str = "/var/lib/docker/tmp";
 
 /// `$1` is copied into a small file system of its own, which is filled and laid
 /// over it. Nothing else is ever filled.
 const FILL: &str = r#"
-room=/run/rollover-lab-full
+room="/run/rollover-lab-full-$(basename "$1")"
 mkdir "$room"
 mount -t tmpfs -o "size=$2" rollover-lab-full "$room"
 cp -a "$1/." "$room/"
@@ -22,7 +24,7 @@ dd if=/dev/zero of="$room/.full" bs=4k 2>/dev/null || :
 mount --bind "$room" "$1"
 "#;
 const MEND: &str = r#"
-room=/run/rollover-lab-full
+room="/run/rollover-lab-full-$(basename "$1")"
 for place in "$1" "$room"; do
     if grep -q "^rollover-lab-full $place " /proc/mounts; then umount -l "$place"; fi
 done
@@ -34,7 +36,7 @@ if echo x > "$1/.room"; then echo "there is room in $1" >&2; exit 1; fi 2>/dev/n
 rm -f "$1/.room"
 "#;
 
-/// A directory of a node, by default the volume's, is on a full file system:
+/// A directory of a node, the volume's or its daemon's, is on a full file system:
 /// what is written there fails with "no space left on device".
 ///
 /// # Caveats
@@ -60,6 +62,16 @@ impl DiskFull {
             node: node.into(),
             path: MOUNT_POINT.to_owned(),
             size: DEFAULT,
+        }
+    }
+
+    /// The node's daemon has no room for what it pulls, as on a disk that is full: an
+    /// image that the node does not have cannot be had. What it has already runs on.
+    #[must_use]
+    pub fn docker(node: impl Into<String>) -> Self {
+        Self {
+            path: PULLED.to_owned(),
+            ..Self::volume(node)
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use rollover_lab::fault::{
-    AcmeBroken, Answer, ClockAhead, CutOff, DaemonFault, DiskFull, DockerApiBroken, Fault,
-    NodeFault, Replica, Rule, SlowLink, TaskFault, VolumeFrozen, VolumeUnmounted,
+    AcmeBroken, Answer, ClockAhead, CutOff, DaemonFault, DockerApiBroken, Fault, NodeFault,
+    Replica, Rule, TaskFault,
 };
 use rollover_lab::lab::Lab;
 
 use crate::look::{self, Look, all_answer, only_silent};
 use crate::stack::SERVICE;
+use crate::{link, service, volume};
 
 /// A fault, and how it is seen.
 pub(crate) struct Case {
@@ -21,7 +22,7 @@ pub(crate) struct Case {
     pub(crate) well: for<'a> fn(&'a Lab) -> Look<'a>,
 }
 
-fn silent_2(lab: &Lab) -> Look<'_> {
+pub(crate) fn silent_2(lab: &Lab) -> Look<'_> {
     Box::pin(only_silent(lab, "node-2"))
 }
 
@@ -72,71 +73,6 @@ fn well(
         broken,
         well: all_answer,
     }
-}
-
-fn node_3_is_slow(lab: &Lab) -> Look<'_> {
-    Box::pin(async move {
-        let node = lab.node("node-3").expect("the lab has that node");
-        if look::is_fast(lab, node).await {
-            return Err("node-3 is fast".to_owned());
-        }
-        Ok(())
-    })
-}
-
-fn node_3_is_fast(lab: &Lab) -> Look<'_> {
-    Box::pin(async move {
-        let node = lab.node("node-3").expect("the lab has that node");
-        if !look::is_fast(lab, node).await {
-            return Err("node-3 is slow".to_owned());
-        }
-        Ok(())
-    })
-}
-
-fn there_is_no_room(lab: &Lab) -> Look<'_> {
-    Box::pin(async move {
-        match look::in_a_new_container(lab.manager(), "cp /etc/passwd /v/more").await {
-            Err(why) if why.contains("No space left on device") => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    })
-}
-
-fn there_is_room(lab: &Lab) -> Look<'_> {
-    Box::pin(async move {
-        look::in_a_new_container(lab.manager(), "echo x > /v/written").await?;
-        let here = lab.volume().certificates().exists("written");
-        if here.map_err(|error| error.to_string())? {
-            return Ok(());
-        }
-        Err("what a container wrote is not on the volume".to_owned())
-    })
-}
-
-/// The authority that the lab's ACME server is known by lies on the volume.
-const SEES_THE_VOLUME: &str = "test -s /v/acme-ca.pem";
-
-fn node_2_sees_no_volume(lab: &Lab) -> Look<'_> {
-    Box::pin(async move {
-        let node = lab.node("node-2").expect("the lab has that node");
-        match look::in_a_new_container(node, SEES_THE_VOLUME).await {
-            Ok(_) => Err("node-2 sees the volume".to_owned()),
-            Err(_) => look::in_a_new_container(lab.manager(), SEES_THE_VOLUME)
-                .await
-                .map(drop),
-        }
-    })
-}
-
-fn every_node_sees_the_volume(lab: &Lab) -> Look<'_> {
-    Box::pin(async move {
-        all_answer(lab).await?;
-        for node in lab.nodes() {
-            look::in_a_new_container(node, SEES_THE_VOLUME).await?;
-        }
-        Ok(())
-    })
 }
 
 async fn acme_says(lab: &Lab, expected: Result<&str, &str>) -> Result<(), String> {
@@ -220,31 +156,14 @@ fn on_time(lab: &Lab) -> Look<'_> {
 
 /// All of them; first the one that takes longest.
 pub(crate) fn cases() -> Vec<Case> {
-    vec![
+    let mut cases = vec![
         Case {
             name: "clock/service",
             fault: |_| Box::new(ClockAhead::of(SERVICE, AHEAD)),
             broken: two_days_ahead,
             well: on_time,
         },
-        Case {
-            name: "link/narrow",
-            fault: |_| Box::new(SlowLink::narrow("node-3", 64)),
-            broken: node_3_is_slow,
-            well: node_3_is_fast,
-        },
-        Case {
-            name: "disk/full",
-            fault: |_| Box::new(DiskFull::volume("node-1")),
-            broken: there_is_no_room,
-            well: there_is_room,
-        },
-        Case {
-            name: "volume/unmounted",
-            fault: |_| Box::new(VolumeUnmounted::on("node-2")),
-            broken: node_2_sees_no_volume,
-            well: every_node_sees_the_volume,
-        },
+        link::narrow(),
         Case {
             name: "acme/status",
             fault: |_| Box::new(AcmeBroken::by(Rule::all(Answer::Status(503)))),
@@ -365,44 +284,8 @@ pub(crate) fn cases() -> Vec<Case> {
             broken: |lab| Box::pin(one_way(lab, false, true)),
             well: every_node_speaks,
         },
-    ]
-}
-
-fn node_3_cannot_read(lab: &Lab) -> Look<'_> {
-    Box::pin(async move {
-        let node = lab.node("node-3").expect("the lab has that node");
-        // A container that mounts it would wait for ever.
-        let read = ["timeout", "--signal=KILL", "2", "ls", "/mnt/certificates"];
-        let read = node.exec(&read).await.map_err(|error| error.to_string())?;
-        if read.success() {
-            return Err(format!("node-3 reads {}", read.stdout));
-        }
-        look::in_a_new_container(lab.manager(), SEES_THE_VOLUME)
-            .await
-            .map(drop)
-    })
-}
-
-/// Those that need a volume of their own kind.
-pub(crate) fn on_gluster() -> Vec<Case> {
-    vec![
-        Case {
-            name: "gluster/frozen",
-            fault: |_| Box::new(VolumeFrozen::on("node-3")),
-            broken: node_3_cannot_read,
-            well: every_node_sees_the_volume,
-        },
-        Case {
-            name: "gluster/unmounted",
-            fault: |_| Box::new(VolumeUnmounted::on("node-2")),
-            broken: node_2_sees_no_volume,
-            well: every_node_sees_the_volume,
-        },
-        Case {
-            name: "gluster/node-killed",
-            fault: |_| Box::new(NodeFault::killed("node-2")),
-            broken: silent_2,
-            well: every_node_sees_the_volume,
-        },
-    ]
+    ];
+    cases.extend(volume::cases());
+    cases.extend(service::cases());
+    cases
 }

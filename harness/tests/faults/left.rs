@@ -14,6 +14,9 @@ pub(crate) fn a_paused_task() -> Trial {
         let runtime = Runtime::new()?;
         let lab = runtime.block_on(stack::up_small())?;
         let left = runtime.block_on(leave_paused(&lab));
+        if left.is_err() {
+            runtime.block_on(crate::keep(&lab, "left/paused"));
+        }
         let stopped = runtime.block_on(lab.stop());
         let run = left?;
         stopped?;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rollover_lab::lab::wait::until;
 use rollover_lab::lab::{Lab, Node};
@@ -118,6 +118,14 @@ pub(crate) async fn is_fast(lab: &Lab, node: &Node) -> bool {
     })
     .await
     .is_ok_and(|received| received.is_ok())
+}
+
+/// How long a node takes to refuse a connection to a port at which nobody listens.
+pub(crate) async fn refuses_within(node: &Node) -> Duration {
+    let begun = Instant::now();
+    let refused = timeout(PATIENCE, TcpStream::connect((node.address(), 9))).await;
+    assert!(!matches!(refused, Ok(Ok(_))), "somebody listens there");
+    begun.elapsed()
 }
 
 /// What a container that is started now on the node says when it runs `script`

@@ -8,20 +8,25 @@
 
 mod cases;
 mod left;
+mod link;
 mod look;
+mod runner;
+mod service;
 mod stack;
 mod unsupported;
+mod volume;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cases::{Case, cases, on_gluster};
+use cases::{Case, cases};
 use futures_util::future::join_all;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rollover_lab::event::BandKind;
-use rollover_lab::lab::Lab;
 use rollover_lab::lab::wait::until;
+use rollover_lab::lab::{Lab, LabError, failures};
 use rollover_lab::volume::Volume;
 use rollover_lab::with_causes;
 use tokio::runtime::Runtime;
@@ -34,8 +39,8 @@ const LABS_AT_ONCE: usize = 4;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(LABS_AT_ONCE);
-    let bench = Arc::new(Bench::new(Volume::Bind));
-    let gluster = Arc::new(Bench::new(Volume::Gluster));
+    let bench = Arc::new(Bench::new(|| Box::pin(stack::up(Volume::Bind))));
+    let gluster = Arc::new(Bench::new(|| Box::pin(stack::up(Volume::Gluster))));
     let trial = |bench: &Arc<Bench>, case: Case| {
         let bench = Arc::clone(bench);
         Trial::test(case.name, move || bench.try_out(&case))
@@ -44,7 +49,8 @@ fn main() -> ExitCode {
     // What takes long, and a lab of its own, comes first: in the end it would be alone.
     // Of those on GlusterFS each comes when the one before has left its lab.
     trials.push(left::a_paused_task());
-    let (cases, on_gluster) = (cases(), on_gluster());
+    trials.push(runner::is_killed());
+    let (cases, on_gluster) = (cases(), volume::on_gluster());
     let between = cases.len().div_ceil(on_gluster.len());
     let (mut cases, mut on_gluster) = (cases.into_iter(), on_gluster.into_iter().peekable());
     while on_gluster.peek().is_some() {
@@ -59,47 +65,50 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
+/// A lab that comes up.
+type BringingUp = Pin<Box<dyn Future<Output = Result<Lab, LabError>>>>;
+
 /// The labs in which nothing is broken just now.
 struct Bench {
-    volume: Volume,
+    up: fn() -> BringingUp,
     runtime: Runtime,
     free: Mutex<Vec<Lab>>,
 }
 
 impl Bench {
-    fn new(volume: Volume) -> Self {
+    fn new(up: fn() -> BringingUp) -> Self {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_env("ROLLOVER_LAB_LOG"))
             .with_writer(std::io::stderr)
             .try_init();
         Self {
-            volume,
+            up,
             runtime: Runtime::new().expect("a runtime needs no more than threads"),
             free: Mutex::default(),
         }
     }
 
     fn try_out(&self, case: &Case) -> Result<(), Failed> {
-        self.with_lab(|runtime, lab| {
-            runtime.block_on(ended(case, lab))?;
-            panicked(case, lab)?;
-            runtime.block_on(well(case, lab, "after a panic"))
-        })
+        self.with_lab(case.name, |runtime, lab| tried(case, runtime, lab))
     }
 
     fn with_lab(
         &self,
+        name: &str,
         test: impl FnOnce(&Runtime, &Lab) -> Result<(), Failed>,
     ) -> Result<(), Failed> {
         let free = self.free().pop();
         let lab = match free {
             Some(lab) => lab,
-            None => self.runtime.block_on(stack::up(self.volume.clone()))?,
+            None => self.runtime.block_on((self.up)())?,
         };
         let tested = test(&self.runtime, &lab);
         match &tested {
             Ok(()) => self.free().push(lab),
-            Err(_) => self.runtime.block_on(take_down(lab)),
+            Err(_) => self.runtime.block_on(async {
+                keep(&lab, name).await;
+                take_down(lab).await;
+            }),
         }
         tested
     }
@@ -115,10 +124,29 @@ impl Bench {
     }
 }
 
+/// Keeps what can be known of a failure.
+async fn keep(lab: &Lab, name: &str) {
+    let directory = failures().join(name.replace('/', "-"));
+    match lab.bundle(&directory).await {
+        Ok(()) => eprintln!(
+            "{name}: logs and states of the lab: {}",
+            directory.display()
+        ),
+        Err(error) => eprintln!("{name}: nothing more is known: {}", with_causes(&error)),
+    }
+}
+
 async fn take_down(lab: Lab) {
     if let Err(error) = lab.stop().await {
         eprintln!("the lab was not taken down: {}", with_causes(&error));
     }
+}
+
+/// Ended as it should be, and by a panic.
+fn tried(case: &Case, runtime: &Runtime, lab: &Lab) -> Result<(), Failed> {
+    runtime.block_on(ended(case, lab))?;
+    panicked(case, lab)?;
+    runtime.block_on(well(case, lab, "after a panic"))
 }
 
 /// Broken once it is injected, well once it has ended, and written down.

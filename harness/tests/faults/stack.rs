@@ -43,6 +43,19 @@ pub(crate) async fn up_small() -> Result<Lab, LabError> {
     deployed(Lab::builder().nodes(1).acme(Acme::None)).await
 }
 
+/// The same, with a runner that has a certificate to see to, and an ACME server that does
+/// not answer.
+pub(crate) async fn up_with_a_target() -> Result<Lab, LabError> {
+    let lab = up_small().await?;
+    let directory = "ROLLOVER_ACME_DIRECTORY=https://127.0.0.1:1/directory";
+    let runner = lab.service(RUNNER);
+    runner.update(&["--env-add", directory]).await?;
+    let labels = ["rollover.enable=true", "rollover.domains=faults.test"];
+    let labels = labels.map(|label| format!("--label-add={label}"));
+    lab.service(SERVICE).update(&labels).await?;
+    Ok(lab)
+}
+
 async fn deployed(lab: LabBuilder) -> Result<Lab, LabError> {
     let lab = lab.images(["web", "runner"]).start().await?;
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
