@@ -1,7 +1,7 @@
 //! What a person wants different from a scenario's own parameters: flags of the command
 //! line, or variables where there is none, such as for `cargo test`.
 
-use std::time::Duration;
+use std::{num::ParseIntError, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, error::ContextKind};
 
@@ -123,10 +123,11 @@ fn variable(flag: &str) -> String {
 
 /// Why a value is wrong: what its own parser says, or which values there are.
 fn reason(error: &clap::Error) -> String {
-    match (
-        std::error::Error::source(error),
-        error.get(ContextKind::ValidValue),
-    ) {
+    let valid = error.get(ContextKind::ValidValue);
+    match (std::error::Error::source(error), valid) {
+        (Some(source), _) if source.is::<ParseIntError>() => {
+            format!("expected a whole number: {source}")
+        }
         (Some(source), _) => source.to_string(),
         (None, Some(values)) => format!("expected one of {values}"),
         (None, None) => error.kind().to_string(),
@@ -182,7 +183,11 @@ mod tests {
     #[test]
     fn a_wrong_value_is_told_by_its_variable_with_what_was_expected() {
         for (argument, variable, expected) in [
-            ("--nodes=none", "ROLLOVER_LAB_NODES=none", "invalid digit"),
+            (
+                "--nodes=none",
+                "ROLLOVER_LAB_NODES=none",
+                "expected a whole number",
+            ),
             ("--replicas=0", "ROLLOVER_LAB_REPLICAS=0", "not in 1..="),
             (
                 "--volume=nfs",
