@@ -1,21 +1,26 @@
-//! What a client that keeps its schedule has none of.
+//! What there is none of where the schedule is kept, and whose doing it was.
 
 use rollover_lab::traffic::{Dishonest, Record};
 
-/// How many requests were lost, late, or started off the schedule by more than an honest
+/// How many requests were not sent, or started off the schedule by more than an honest
 /// client may.
-pub(super) fn missed(record: &Record) -> usize {
-    let late = record.outcomes.iter().filter(|it| record.is_late(it));
-    record.lost() + late.count() + off_schedule(&record.honest())
-}
-
-fn off_schedule(honest: &Result<(), Dishonest>) -> usize {
-    match honest {
-        // What was not sent is among the lost.
-        Ok(()) | Err(Dishonest::NotSent { .. }) => 0,
-        Err(Dishonest::Late { late, .. }) => *late,
+pub(super) fn by_the_client(record: &Record) -> usize {
+    match record.honest() {
+        Ok(()) => 0,
+        Err(Dishonest::NotSent { count, .. }) => count,
+        Err(Dishonest::Late { late, .. }) => late,
         Err(Dishonest::Nothing) => 1,
     }
+}
+
+/// How many were sent, and answered late or never.
+pub(super) fn by_the_server(record: &Record) -> usize {
+    let late = record.outcomes.iter().filter(|it| record.is_late(it));
+    let not_sent = match record.honest() {
+        Err(Dishonest::NotSent { count, .. }) => count,
+        _ => 0,
+    };
+    late.count() + record.lost() - not_sent
 }
 
 #[cfg(test)]
@@ -50,9 +55,14 @@ pub(super) mod tests {
 
     #[test]
     fn nothing_is_missed_where_all_are_answered_in_time() {
-        assert_eq!(missed(&record(3, Duration::ZERO)), 0);
-        assert_eq!(missed(&record(3, Duration::from_secs(2))), 1, "one is late");
-        assert_eq!(missed(&record(0, Duration::ZERO)), 1, "nothing was sent");
+        let missed = |record: &Record| (by_the_client(record), by_the_server(record));
+        assert_eq!(missed(&record(3, Duration::ZERO)), (0, 0));
+        assert_eq!(missed(&record(3, Duration::from_secs(2))), (0, 1));
+        assert_eq!(
+            missed(&record(0, Duration::ZERO)),
+            (1, 0),
+            "nothing was sent"
+        );
     }
 
     #[test]
@@ -62,6 +72,6 @@ pub(super) mod tests {
             outcome.started = Duration::from_millis(200);
             outcome.ended = Duration::from_millis(200);
         }
-        assert_eq!(missed(&record), 3);
+        assert_eq!((by_the_client(&record), by_the_server(&record)), (3, 0));
     }
 }
