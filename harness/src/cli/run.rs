@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::{CouldNot, Verdict, bundle, print};
 use rollover_lab::lab::Lab;
 use rollover_lab::report::{self, Run as Played};
-use rollover_lab::scenario::{ALL, Labs, Overrides, Scenario, all, find, play};
+use rollover_lab::scenario::{ALL, Kind, Labs, Overrides, Scenario, all, find, play};
 
 /// Some scenarios, or all.
 #[derive(Args, Debug)]
@@ -164,10 +164,11 @@ fn list(scenarios: &[&Scenario]) -> String {
 fn listed(scenarios: &[&Scenario]) -> Vec<Value> {
     let listed = scenarios.iter().map(|scenario| {
         let control = &scenario.control;
+        let kinds = control.found_by.iter().map(Kind::to_string);
         json!({
             "scenario": scenario.name,
             "about": scenario.about,
-            "control": {"wrong": control.wrong, "found_by": control.found_by.to_string()},
+            "control": {"wrong": control.wrong, "found_by": kinds.collect::<Vec<_>>()},
         })
     });
     listed.collect()
