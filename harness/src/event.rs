@@ -75,6 +75,19 @@ pub struct Notes {
 }
 
 /// Where what happens is written down. Cheap to clone; all clones write to one.
+///
+/// ```
+/// use rollover_lab::event::{BandKind, Journal};
+///
+/// let journal = Journal::default();
+/// let step = journal.step("a deploy");
+/// journal.begin(BandKind::Fault, "node-3 is cut off", Some("node-3")).end_with("as planned");
+/// drop(step);
+/// let bands = journal.notes().bands;
+/// assert_eq!(bands[0].name, "a deploy");
+/// assert_eq!(bands[1].note.as_deref(), Some("as planned"));
+/// assert!(bands.iter().all(|band| band.until.is_some()));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Journal(Arc<Mutex<Notes>>);
 

@@ -46,6 +46,19 @@ pub enum Unseen {
 ///
 /// # Errors
 /// Why no handshake came about, or why the certificate is not trusted.
+///
+/// ```no_run
+/// # async fn example(lab: &rollover_lab::lab::Lab) -> Result<(), Box<dyn std::error::Error>> {
+/// use rollover_lab::probe::{Roots, probe};
+///
+/// let roots = Roots::Only(lab.acme().roots().await?);
+/// for node in lab.nodes() {
+///     let served = probe((node.address(), 443).into(), "example.org", &roots).await?;
+///     println!("{} serves {served}", node.name());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub async fn probe(address: SocketAddr, name: &str, roots: &Roots) -> Result<String, Unseen> {
     timeout(DEADLINE, handshake(address, name, roots))
         .await

@@ -1,4 +1,21 @@
 //! The ACME servers that a lab's certificates come from.
+//!
+//! A client of ACME alone needs no swarm: a [`Network`] has the servers, and
+//! containers beside them.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), rollover_lab::lab::LabError> {
+//! use rollover_lab::acme::{Network, PebbleOptions};
+//!
+//! let network = Network::create().await?;
+//! let pebble = network.pebble(&PebbleOptions { http_port: 5002, ..PebbleOptions::default() }).await?;
+//! // It asks this machine, at port 5002, whether the name is ours.
+//! pebble.set_addresses("shop.test", &[network.gateway()]).await?;
+//! // … have a client obtain it, from pebble.directory_url() …
+//! assert_eq!(pebble.done().await?.certificates, 1);
+//! network.stop().await
+//! # }
+//! ```
 
 mod authority;
 pub mod mock;

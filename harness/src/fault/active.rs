@@ -13,7 +13,41 @@ use crate::lab::{At, Lab, LabError};
 /// A future that a fault returns.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, LabError>> + Send + 'a>>;
 
-/// Something that can be broken on purpose. Its [`Display`](fmt::Display) says
+/// Something that can be broken on purpose; those of a service of one's own are made in
+/// the same way:
+///
+/// ```
+/// use std::fmt;
+/// use rollover_lab::fault::{Active, Fault, Pending, mending};
+/// use rollover_lab::lab::Lab;
+///
+/// /// The cache of a shop is full of nonsense.
+/// #[derive(Debug)]
+/// struct CachePoisoned;
+///
+/// impl fmt::Display for CachePoisoned {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("the cache is poisoned")
+///     }
+/// }
+///
+/// impl Fault for CachePoisoned {
+///     fn inject<'a>(&'a self, lab: &'a Lab) -> Pending<'a, Active> {
+///         Box::pin(async move {
+///             let cache = lab.service("shop_cache").replica(1).await?;
+///             let again = cache.clone();
+///             let flush = ["redis-cli", "flushall"];
+///             let mend = mending(move || async move { again.exec(&flush).await.map(drop) });
+///             // Before it is broken, so that what fails half way is mended too.
+///             let active = Active::new(self, lab, Some(mend));
+///             cache.exec(&["redis-cli", "set", "price", "nonsense"]).await?;
+///             Ok(active)
+///         })
+///     }
+/// }
+/// ```
+///
+/// Its [`Display`](fmt::Display) says
 /// what will be, in a few words: `node-3 is cut off`.
 pub trait Fault: fmt::Debug + fmt::Display + Send + Sync {
     /// The node that it is about, if it is about one.

@@ -154,6 +154,14 @@ impl Node {
     ///
     /// # Errors
     /// When it could not be run; its failure is in the [`Output`].
+    ///
+    /// ```no_run
+    /// # async fn example(lab: &rollover_lab::lab::Lab) -> Result<(), rollover_lab::lab::LabError> {
+    /// let output = lab.manager().exec(&["docker", "service", "ls"]).await?;
+    /// assert!(output.success(), "{output}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn exec(&self, command: &[&str]) -> Result<Output, LabError> {
         self.container.exec(command).await
     }

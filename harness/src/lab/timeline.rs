@@ -162,6 +162,20 @@ impl Events {
     ///
     /// # Errors
     /// With the last event that came, when none is let through before the deadline.
+    ///
+    /// ```no_run
+    /// # async fn example(lab: &rollover_lab::lab::Lab) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let mut events = lab.events();
+    /// lab.service("shop_web").update(&["--force"]).await?;
+    /// let is_web = |service: &Option<String>| service.as_deref() == Some("shop_web");
+    /// let what = "something happen to shop_web";
+    /// let event = events.find(what, Duration::from_secs(60), |it| is_web(&it.service)).await?;
+    /// println!("{event}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn find(
         &mut self,
         what: impl fmt::Display,

@@ -28,6 +28,20 @@ pub struct TimedOut {
 ///
 /// # Errors
 /// [`TimedOut`] with the reason that the last look gave for not being content.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::time::Duration;
+/// use rollover_lab::lab::wait::until;
+///
+/// let never = until("a file", Duration::from_millis(50), async || {
+///     std::fs::read("/nowhere").map_err(|error| format!("there is none: {error}"))
+/// });
+/// let error = never.await.unwrap_err().to_string();
+/// assert!(error.starts_with("see a file within 50ms: there is none: No such file"));
+/// # }
+/// ```
 pub async fn until<T, E, Check, Look>(
     what: impl Display,
     deadline: Duration,

@@ -4,6 +4,21 @@
 //! terminal shows (its `Display`), a page for people ([`html`]), and JUnit for
 //! continuous integration ([`junit`]); as JSON it is kept whole, so that another
 //! form can be made of it later.
+//!
+//! What was lost is laid to what happened just then:
+//!
+//! ```no_run
+//! # fn example(lab: &rollover_lab::lab::Lab, record: &rollover_lab::traffic::Record) {
+//! use rollover_lab::report::Moment;
+//! use rollover_lab::report::attribution::attribute;
+//!
+//! let moments: Vec<Moment> = lab.timeline().into_iter().map(Moment::from).collect();
+//! let attribution = attribute(record, &moments);
+//! // Each loss: its class, its target, the replica and what had become of that.
+//! println!("{attribution}");
+//! assert!(attribution.losses.is_empty());
+//! # }
+//! ```
 
 pub mod attribution;
 mod html;

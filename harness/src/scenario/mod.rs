@@ -5,6 +5,24 @@
 //! [`Kind`] of finding. A scenario that is green while its control is green too
 //! shows nothing. [`ALL`] and [`LONG`] list them; [`play`] plays one in a lab that
 //! [`Labs`] keeps from one to the next.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use rollover_lab::report;
+//! use rollover_lab::scenario::{Labs, find, play};
+//!
+//! let scenario = find("renewal/signal")?;
+//! let parameters = (scenario.parameters)();
+//! let mut labs = Labs::default();
+//! let lab = labs.lab(&parameters).await?;
+//! let run = play(scenario, false, &parameters, lab).await;
+//! let control = play(scenario, true, &parameters, lab).await;
+//! assert!(run.is_as_it_must_be() && control.is_as_it_must_be(), "{run}{control}");
+//! report::write("target/report".as_ref(), &[run, control])?;
+//! labs.end().await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod acme_down;
 mod acme_limited;

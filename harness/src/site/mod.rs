@@ -3,6 +3,19 @@
 //! A [`Site`] is `stack.yml` in a lab. A [`Renewal`] renews its certificate under
 //! traffic and gives an [`Account`]: each replica, old and new fingerprint, when
 //! it changed, what was lost.
+//!
+//! ```no_run
+//! # async fn example(lab: &rollover_lab::lab::Lab) -> Result<(), rollover_lab::site::SiteError> {
+//! use rollover_lab::site::{Load, Renewal, Site, SiteOptions};
+//!
+//! let site = Site::deploy(lab, SiteOptions::find()?).await?;
+//! site.ready().await?;
+//! let renewal = Renewal { load: Load::default(), times: 3 };
+//! let account = renewal.run(&site).await?;
+//! assert_eq!(account.record.lost(), 0, "{account}");
+//! # Ok(())
+//! # }
+//! ```
 
 mod account;
 mod check;
