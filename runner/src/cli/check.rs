@@ -8,8 +8,8 @@ use super::{Exit, complain, print};
 use crate::act::look::look;
 use crate::config::Settings;
 use crate::decide::without_provider;
-use crate::observe::candidates;
 use crate::observe::swarm::SwarmError;
+use crate::observe::{ask_by_other_names, candidates};
 use crate::preflight::{self, Checked, Severity, WrongLabel};
 use crate::reconcile::Runner;
 
@@ -66,6 +66,10 @@ async fn check(runner: &Runner) -> Result<Findings, SwarmError> {
             let refused = without_provider(target, runner.settings.by_dns());
             let refused = refused.as_ref().map(WrongLabel::from);
             candidate.facts.label_errors.extend(refused);
+            if candidate.facts.other_names.is_none() {
+                let asked = ask_by_other_names(manager, own, target).await?;
+                candidate.facts.other_names = Some(asked);
+            }
             match look(manager, &runner.settings, own, target).await {
                 Ok(looked) => candidate.facts.look_inside(looked.inside, looked.missed),
                 Err(error) => not_looked_into.push(format!("{}: {error}", target.name)),

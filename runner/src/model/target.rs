@@ -73,6 +73,13 @@ impl CertificateSpec {
             .find(|domain| domain.ip().is_none())
             .or(self.domains.first())
     }
+
+    /// The further names that a server can be asked by.
+    pub(crate) fn other_names(&self) -> impl Iterator<Item = &DomainName> {
+        let first = self.asked_by();
+        let names = self.domains.iter().filter(|domain| domain.ip().is_none());
+        names.filter(move |domain| Some(*domain) != first)
+    }
 }
 
 /// How a certificate is ordered.

@@ -4,6 +4,7 @@
 pub(crate) mod changes;
 mod facts;
 pub(crate) mod files;
+mod names;
 pub(crate) mod own;
 pub(crate) mod probe;
 mod reach;
@@ -13,6 +14,7 @@ pub(crate) mod swarm;
 pub(crate) mod tasks;
 
 pub(crate) use facts::{Candidate, candidates, merged_health_check};
+pub(crate) use names::ask_by_other_names;
 #[cfg(test)]
 pub(crate) use snapshot::PublicView;
 pub(crate) use snapshot::{

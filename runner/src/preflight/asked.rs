@@ -16,6 +16,8 @@ pub struct Asked {
     pub rollout: Option<Rollout>,
     /// Where the replicas look for the chain of each certificate.
     pub certificates: Vec<PathBuf>,
+    /// Whether no certificate has another name to ask by than its first.
+    pub one_name_each: bool,
     /// The port at which replicas are probed.
     pub probed: Option<u16>,
 }
@@ -53,10 +55,12 @@ impl Asked {
         // Those that are secrets, the runner puts there itself.
         let by_file = !matches!(strategy, Strategy::Secret(_));
         let specs = certificates.iter().filter(|_| by_file);
+        let has_another = |spec: &CertificateSpec| spec.other_names().next().is_some();
         Self {
             label_errors: Vec::new(),
             rollout: Some(strategy.into()),
             certificates: specs.map(|spec| spec.path.clone()).collect(),
+            one_name_each: !certificates.iter().any(has_another),
             probed: Some(probe.port),
         }
     }

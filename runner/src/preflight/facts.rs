@@ -40,6 +40,9 @@ pub struct Facts {
     pub command: Option<Vec<String>>,
     /// Where the replicas look for the chain of each certificate.
     pub certificates: Vec<PathBuf>,
+    /// What replicas show for the other names of certificates than the first. Empty
+    /// where no certificate has another.
+    pub other_names: Option<Vec<AskedName>>,
     /// What is mounted into the replicas, secrets and configs too.
     pub mounts: Option<Vec<Mount>>,
     /// The networks that it is on, by name; not ingress.
@@ -208,6 +211,33 @@ pub struct Seen {
     pub kept_from: Option<String>,
 }
 
+/// A replica that was asked by another name of a certificate than the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedName {
+    /// The replica in words: `replica 1 on node-2`.
+    pub replica: String,
+    /// The name.
+    pub name: String,
+    /// What it shows.
+    pub shows: Shows,
+}
+
+/// What a replica shows for another name of a certificate than the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shows {
+    /// What it shows for the first.
+    TheSame,
+    /// Something else, each by the beginning of its fingerprint.
+    Another {
+        /// For this name.
+        shown: String,
+        /// For the first.
+        first: String,
+    },
+    /// Nothing that could be seen, and why.
+    Nothing(String),
+}
+
 const NOT_LOOKED: &str = "no replica was looked into";
 
 impl Facts {
@@ -217,6 +247,7 @@ impl Facts {
         self.label_errors = asked.label_errors;
         self.rollout = asked.rollout;
         self.certificates = asked.certificates;
+        self.other_names = asked.one_name_each.then(Vec::new);
         self.seen_at_nodes = asked.probed.map(in_host_mode);
     }
 

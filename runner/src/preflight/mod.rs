@@ -22,8 +22,8 @@ mod rules;
 
 pub use asked::{Asked, WrongLabel};
 pub use facts::{
-    Facts, Failure, HealthCheck, Inside, Node, Order, Replicas, Rollout, Runner, Seen, Update,
-    Version,
+    AskedName, Facts, Failure, HealthCheck, Inside, Node, Order, Replicas, Rollout, Runner, Seen,
+    Shows, Update, Version,
 };
 pub use finding::{Checked, Finding, NotKnown, Place, Severity, told};
 pub use mount::{Kept, Mount};

@@ -14,7 +14,10 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::model::{Chain, Fingerprint, Leaf, signed_chain};
+use crate::decide::tests::{all, leaf, world};
+use crate::model::{Chain, Fingerprint, Leaf, Published, Reach, signed_chain};
+use crate::observe::names::ask;
+use crate::preflight::Shows;
 
 /// An RSA key that guards nothing, because making one takes ring more than it
 /// can do: `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048`.
@@ -98,7 +101,7 @@ async fn server(certificates: Vec<Arc<CertifiedKey>>, alpn: &[&[u8]], proxy: boo
 }
 
 async fn serve(
-    each: Arc<Each>,
+    each: Arc<impl ResolvesServerCert + 'static>,
     versions: &[&'static SupportedProtocolVersion],
     alpn: &[&[u8]],
     proxy: bool,
@@ -314,4 +317,61 @@ async fn a_server_that_speaks_no_tls_is_unreachable() {
     });
     let why = unseen(address, asked(&domain(), "443")).await;
     assert!(why.contains("TLS handshake"), "{why}");
+}
+
+/// Serves another certificate for the names that begin so.
+#[derive(Debug)]
+struct ByName {
+    usual: Arc<CertifiedKey>,
+    www: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        match hello.server_name()? {
+            name if name.starts_with("www.") => Some(Arc::clone(&self.www)),
+            name if name.starts_with("nobody.") => None,
+            _ => Some(Arc::clone(&self.usual)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replica_is_asked_by_each_name_of_a_certificate() {
+    let by_name = ByName {
+        usual: certified(KeyKind::Ecdsa),
+        www: certified(KeyKind::Ecdsa),
+    };
+    let expected = Shows::Another {
+        shown: fingerprint(&by_name.www).short(),
+        first: fingerprint(&by_name.usual).short(),
+    };
+    let address = serve(Arc::new(by_name), ALL_VERSIONS, &[], false).await;
+    let mut view = world(Published::Missing, all(&leaf(1))).targets.remove(0);
+    view.target.probe.port = address.port();
+    let names = [
+        "example.org",
+        "203.0.113.1",
+        "www.example.org",
+        "*.example.org",
+        "nobody.test",
+    ];
+    let certificate = &mut view.target.certificates[0];
+    certificate.domains = names.map(|name| DomainName::parse(name).unwrap()).into();
+    let mut replica = view.replicas.remove(0).replica;
+    replica.reach = Some(Reach::Overlay {
+        address: address.ip(),
+        network: "frontend".to_owned(),
+    });
+    let asked = ask(&view.target, &view.target.certificates[0], &replica).await;
+    let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
+    assert_eq!(names, ["www.example.org", "*.example.org", "nobody.test"]);
+    assert_eq!(asked[0].shows, expected);
+    assert_eq!(asked[1].shows, Shows::TheSame);
+    assert!(
+        matches!(asked[2].shows, Shows::Nothing(_)),
+        "{:?}",
+        asked[2]
+    );
+    assert_eq!(asked[0].replica, "replica 1 on node-1");
 }

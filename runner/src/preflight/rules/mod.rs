@@ -10,6 +10,7 @@ mod host_port;
 mod invalid_label;
 mod keepalive_outlasts_drain;
 mod monitor_too_short;
+mod name_served_otherwise;
 mod no_health_check;
 mod no_keepalive_min_timeout;
 mod no_shared_network;
@@ -48,6 +49,7 @@ pub const RULES: &[Rule] = &[
     signal_not_passed_on::RULE,
     node_local_certificates::RULE,
     certificate_unreadable::RULE,
+    name_served_otherwise::RULE,
     pinned_to_one_node::RULE,
     engine_cuts_connections::RULE,
     runner_not_on_manager::RULE,

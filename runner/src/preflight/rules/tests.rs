@@ -28,6 +28,7 @@ pub(in crate::preflight) fn sound() -> Facts {
         constraints: Some(Vec::new()),
         command: Some(vec!["nginx".to_owned()]),
         certificates: vec![CHAIN.into()],
+        other_names: Some(Vec::new()),
         mounts: Some(vec![Mount {
             target: "/etc/letsencrypt".into(),
             what: "the host's directory /mnt/certificates".to_owned(),

@@ -1,0 +1,85 @@
+//! What replicas show who asks by the other names of a certificate. Everything else
+//! asks by the first: of thousands of certificates every name each minute would be too
+//! much.
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::iter;
+
+use super::own::Own;
+use super::probe::{Question, probe};
+use super::swarm::{SwarmError, replicas};
+use crate::docker::Manager;
+use crate::model::{CertificateSpec, DomainName, Replica, Serving, Target};
+use crate::preflight::{AskedName, Shows};
+
+/// Certificates of replicas that are asked about at the same time.
+const AT_ONCE: usize = 16;
+
+/// Asks every running replica of `target` by every further name of its certificates.
+///
+/// # Errors
+/// When the swarm cannot be read. What does not answer is no error.
+pub(crate) async fn ask_by_other_names(
+    manager: &Manager,
+    own: Option<&Own>,
+    target: &Target,
+) -> Result<Vec<AskedName>, SwarmError> {
+    let running = replicas(manager, &target.id, own).await?.into_iter();
+    let running: Vec<Replica> = running.filter(|replica| replica.running).collect();
+    let certificates = target.certificates.iter();
+    let certificates = certificates.filter(|it| it.other_names().next().is_some());
+    let each = certificates.flat_map(|it| running.iter().map(move |replica| (it, replica)));
+    let asked =
+        iter(each.map(async |(certificate, replica)| ask(target, certificate, replica).await));
+    let asked: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+    Ok(asked.into_iter().flatten().collect())
+}
+
+pub(super) async fn ask(
+    target: &Target,
+    certificate: &CertificateSpec,
+    replica: &Replica,
+) -> Vec<AskedName> {
+    let first = match certificate.asked_by() {
+        Some(name) => shown(target, certificate, replica, name).await,
+        None => return Vec::new(),
+    };
+    let others = certificate.other_names().map(async |name| AskedName {
+        replica: replica.name(),
+        name: name.as_str().to_owned(),
+        shows: compared(&first, shown(target, certificate, replica, name).await),
+    });
+    join_all(others).await
+}
+
+async fn shown(
+    target: &Target,
+    certificate: &CertificateSpec,
+    replica: &Replica,
+    domain: &DomainName,
+) -> Serving {
+    let Some(address) = replica.endpoint(target.probe.port) else {
+        return Serving::Unreachable("the runner cannot reach it".to_owned());
+    };
+    let question = Question {
+        domain,
+        probe: target.probe,
+        kind: Some(certificate.ordering.key.kind()),
+    };
+    probe(address, question).await
+}
+
+fn compared(first: &Serving, other: Serving) -> Shows {
+    match (first, other) {
+        (Serving::Leaf(first), Serving::Leaf(other)) if first.fingerprint == other.fingerprint => {
+            Shows::TheSame
+        }
+        (Serving::Leaf(first), Serving::Leaf(other)) => Shows::Another {
+            shown: other.fingerprint.short(),
+            first: first.fingerprint.short(),
+        },
+        (_, Serving::Unreachable(why)) => Shows::Nothing(why),
+        (Serving::Unreachable(why), _) => Shows::Nothing(format!("by the first name: {why}")),
+    }
+}

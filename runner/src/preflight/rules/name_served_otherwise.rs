@@ -1,0 +1,89 @@
+//! A replica shows who asks by one name of a certificate another certificate than who
+//! asks by the first.
+//!
+//! **Why.** Replicas are proved by the first name of a certificate, and by no other.
+//! Where a server has a block for another name, with files of its own, that is not
+//! renewed: its visitors see it expire, and all else is well.
+//!
+//! ```nginx
+//! server { listen 443 ssl default_server;             # example.org
+//!          ssl_certificate /etc/letsencrypt/live/example.org/fullchain.pem; }
+//! server { listen 443 ssl; server_name www.example.org;
+//!          ssl_certificate /etc/ssl/www.pem; }        # never renewed
+//! ```
+//!
+//! **Do.** Let the block of that name use the files of the certificate that has the
+//! name, or take the name out of `rollover.domains`.
+//!
+//! **Severity.** An error. `rollover check` asks every replica by each name; for a
+//! wildcard by a made-up name below it. An address is not asked by.
+
+use super::super::rule::{Rule, Verdict};
+use super::super::{Facts, Severity, Shows};
+
+pub(super) const RULE: Rule = Rule {
+    code: "RO303",
+    name: "name-served-otherwise",
+    at: "",
+    why: "that certificate is not the one that is renewed, and expires unseen",
+    check,
+};
+
+const FIX: &str = "let the server use the renewed files for that name too, or take the name out \
+                   of rollover.domains";
+
+fn check(facts: &Facts) -> Verdict {
+    let Some(names) = &facts.other_names else {
+        return Verdict::not_known("what each name is shown: no replica was asked");
+    };
+    let mut verdict = Verdict::fine();
+    for asked in names {
+        let (name, replica) = (&asked.name, &asked.replica);
+        match &asked.shows {
+            Shows::TheSame => {}
+            Shows::Another { shown, first } => {
+                let what = format!("{replica} shows {shown} for {name}, and {first} for the first");
+                verdict.add(Severity::Error, what, FIX);
+            }
+            Shows::Nothing(why) => verdict.not_known.push(format!("{name}: {replica}: {why}")),
+        }
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::AskedName;
+    use super::super::tests::{said, with};
+    use super::*;
+
+    fn asked(shows: Shows) -> Facts {
+        with(|facts| {
+            facts.other_names = Some(vec![AskedName {
+                replica: "replica 1 on node-1".to_owned(),
+                name: "www.example.org".to_owned(),
+                shows,
+            }]);
+        })
+    }
+
+    #[test]
+    fn another_certificate_is_found() {
+        let another = Shows::Another {
+            shown: "0ed09056efc5".to_owned(),
+            first: "9dc8caa6bf31".to_owned(),
+        };
+        insta::assert_snapshot!(said(&RULE, &asked(another)), @"error: replica 1 on node-1 shows 0ed09056efc5 for www.example.org, and 9dc8caa6bf31 for the first; let the server use the renewed files for that name too, or take the name out of rollover.domains");
+        assert_eq!(said(&RULE, &asked(Shows::TheSame)), "");
+    }
+
+    #[test]
+    fn what_is_not_shown_is_not_known() {
+        let nothing = asked(Shows::Nothing("connection refused".to_owned()));
+        let expected = "not known: www.example.org: replica 1 on node-1: connection refused";
+        assert_eq!(said(&RULE, &nothing), expected);
+        let nobody = with(|facts| facts.other_names = None);
+        let expected = "not known: what each name is shown: no replica was asked";
+        assert_eq!(said(&RULE, &nobody), expected);
+    }
+}
