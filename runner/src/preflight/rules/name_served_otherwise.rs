@@ -18,8 +18,10 @@
 //! **Severity.** An error. `rollover check` asks every replica by each name; for a
 //! wildcard by a made-up name below it. An address is not asked by.
 
+use std::collections::BTreeMap;
+
 use super::super::rule::{Rule, Verdict};
-use super::super::{Facts, Severity, Shows};
+use super::super::{AskedName, Facts, Severity, Shows};
 
 pub(super) const RULE: Rule = Rule {
     code: "RO303",
@@ -37,34 +39,44 @@ fn check(facts: &Facts) -> Verdict {
         return Verdict::not_known("what each name is shown: no replica was asked");
     };
     let mut verdict = Verdict::fine();
-    for asked in names {
-        let (name, replica) = (&asked.name, &asked.replica);
-        match &asked.shows {
+    let mut others: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for AskedName {
+        name,
+        replica,
+        shows,
+    } in names
+    {
+        match shows {
             Shows::TheSame => {}
             Shows::Another { shown, first } => {
-                let what = format!("{replica} shows {shown} for {name}, and {first} for the first");
-                verdict.add(Severity::Error, what, FIX);
+                others
+                    .entry((name, shown, first))
+                    .or_default()
+                    .push(replica);
             }
             Shows::Nothing(why) => verdict.not_known.push(format!("{name}: {replica}: {why}")),
         }
+    }
+    for ((name, shown, first), replicas) in others {
+        let who = replicas.join(", ");
+        let what = format!("for {name} {shown} is shown, and {first} for the first name ({who})");
+        verdict.add(Severity::Error, what, FIX);
     }
     verdict
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::AskedName;
     use super::super::tests::{said, with};
     use super::*;
 
-    fn asked(shows: Shows) -> Facts {
-        with(|facts| {
-            facts.other_names = Some(vec![AskedName {
-                replica: "replica 1 on node-1".to_owned(),
-                name: "www.example.org".to_owned(),
-                shows,
-            }]);
-        })
+    fn asked(shows: &[Shows]) -> Facts {
+        let asked = shows.iter().zip(1..).map(|(shows, slot)| AskedName {
+            replica: format!("replica {slot} on node-{slot}"),
+            name: "www.example.org".to_owned(),
+            shows: shows.clone(),
+        });
+        with(|facts| facts.other_names = Some(asked.collect()))
     }
 
     #[test]
@@ -73,13 +85,14 @@ mod tests {
             shown: "0ed09056efc5".to_owned(),
             first: "9dc8caa6bf31".to_owned(),
         };
-        insta::assert_snapshot!(said(&RULE, &asked(another)), @"error: replica 1 on node-1 shows 0ed09056efc5 for www.example.org, and 9dc8caa6bf31 for the first; let the server use the renewed files for that name too, or take the name out of rollover.domains");
-        assert_eq!(said(&RULE, &asked(Shows::TheSame)), "");
+        let two_of_three = asked(&[another.clone(), Shows::TheSame, another]);
+        insta::assert_snapshot!(said(&RULE, &two_of_three), @"error: for www.example.org 0ed09056efc5 is shown, and 9dc8caa6bf31 for the first name (replica 1 on node-1, replica 3 on node-3); let the server use the renewed files for that name too, or take the name out of rollover.domains");
+        assert_eq!(said(&RULE, &asked(&[Shows::TheSame])), "");
     }
 
     #[test]
     fn what_is_not_shown_is_not_known() {
-        let nothing = asked(Shows::Nothing("connection refused".to_owned()));
+        let nothing = asked(&[Shows::Nothing("connection refused".to_owned())]);
         let expected = "not known: www.example.org: replica 1 on node-1: connection refused";
         assert_eq!(said(&RULE, &nothing), expected);
         let nobody = with(|facts| facts.other_names = None);
