@@ -112,6 +112,20 @@ impl<'a> Walk<'a> {
         answer
     }
 
+    /// Has an order issued. Pebble does so beside its answer, and may have the certificate
+    /// by then though it says that it is at it: that is no part of this step.
+    pub(crate) async fn finalize(&mut self, step: &str, actor: &Actor, url: &str, csr: &Value) {
+        let mut answer = self.quietly(actor, url, csr).await;
+        let mut body = answer.json();
+        if body["status"] == "processing"
+            && let Some(body) = body.as_object_mut()
+        {
+            body.remove("certificate");
+        }
+        answer.body = body.to_string().into_bytes();
+        self.see(step, &answer);
+    }
+
     /// Says that a challenge is answered. Pebble looks at once, and may have begun to
     /// note what it found when it answers: that is no part of this step.
     pub(crate) async fn start(&mut self, step: &str, actor: &Actor, challenge: &str) {

@@ -152,7 +152,8 @@ async fn finalized(walk: &mut Walk<'_>, actor: &Actor, stranger: &Actor, order: 
         walk.post(step, actor, finalize, &payload).await;
     }
     walk.look("order after wrong CSRs", actor, &order.0).await;
-    walk.post("finalize", actor, finalize, &csr(&right)).await;
+    walk.finalize("finalize", actor, finalize, &csr(&right))
+        .await;
     walk.post("finalize: again", actor, finalize, &csr(&right))
         .await;
     let valid = walk.until_not(actor, &order.0, &["processing"]).await;

@@ -207,6 +207,11 @@ fn while_reading(read: impl Fn() + Sync, done: impl FnOnce()) -> usize {
                 })
             })
             .collect();
+        // On a busy machine all could be done before one of them has begun.
+        let fails = |it: &thread::ScopedJoinHandle<'_, ()>| it.is_finished();
+        while reads.load(Ordering::Relaxed) == 0 && !readers.iter().any(fails) {
+            thread::yield_now();
+        }
         // Also if `done` fails, or its readers read for ever.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(done));
         stop.store(true, Ordering::Relaxed);
