@@ -28,12 +28,12 @@ const LOOKS_AT_ONCE: usize = 8;
 pub(crate) struct Ahead {
     findings: Vec<Finding>,
     /// What was seen inside the replicas of services.
-    inside: BTreeMap<String, Inside>,
+    inside: BTreeMap<String, LookedInto>,
 }
 
 /// What was seen inside the replicas of a service.
 #[derive(Debug)]
-struct Inside {
+struct LookedInto {
     /// As it was specified then.
     specification: u64,
     looked: Looked,
@@ -63,11 +63,11 @@ impl Ahead {
 
     fn saw(&mut self, target: &Target, looked: Looked) {
         let specification = target.specification;
-        let inside = Inside {
+        let looked = LookedInto {
             specification,
             looked,
         };
-        self.inside.insert(target.name.clone(), inside);
+        self.inside.insert(target.name.clone(), looked);
     }
 
     /// Whether all that runs of it was looked into as it is now.
@@ -151,9 +151,9 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::act::look::tests::seen;
     use crate::decide::tests::{all, leaf, world};
     use crate::model::Published;
-    use crate::preflight::{HealthCheck, Inside as Replica};
 
     fn target(specification: u64) -> Target {
         let mut target = world(Published::Pair(leaf(1)), all(&leaf(1)))
@@ -165,17 +165,8 @@ mod tests {
     }
 
     fn looked(missed: &[&str]) -> Looked {
-        let seen = Replica {
-            replica: "web.1.task1".to_owned(),
-            node: "node-1".to_owned(),
-            first_process: Ok("nginx".to_owned()),
-            stop_signal: "SIGQUIT".to_owned(),
-            health_check: HealthCheck::Absent,
-            certificates: Vec::new(),
-            nginx: None,
-        };
         Looked {
-            inside: vec![seen],
+            inside: vec![seen()],
             missed: missed.iter().map(|&why| why.to_owned()).collect(),
         }
     }

@@ -308,7 +308,7 @@ impl<'lab> Site<'lab> {
     /// # Errors
     /// What `docker stack deploy` wrote, when it failed.
     pub async fn deploy(lab: &'lab Lab, options: SiteOptions) -> Result<Self, SiteError> {
-        lead_here(lab, &options.domain).await?;
+        lead_to_every_node(lab, &options.domain).await?;
         let environment = options.environment(lab);
         let borrowed: Vec<(&str, &str)> = environment
             .iter()
@@ -329,7 +329,7 @@ impl<'lab> Site<'lab> {
     /// When its DNS server does not answer; when a replica comes to no node.
     pub async fn leads_here(&self, name: &str) -> Result<(), SiteError> {
         if self.is_on_every_node() {
-            return lead_here(self.lab, name).await;
+            return lead_to_every_node(self.lab, name).await;
         }
         let replicas = usize::from(self.options.replicas);
         let what = format!("{replicas} replicas each have a node");
@@ -351,7 +351,7 @@ impl<'lab> Site<'lab> {
     }
 
     fn is_on_every_node(&self) -> bool {
-        usize::from(self.options.replicas) == self.lab.nodes().len()
+        usize::from(self.options.replicas) >= self.lab.nodes().len()
     }
 
     /// Removes the stack and what the volume has of it, as if nothing had ever been
@@ -702,7 +702,7 @@ impl<'lab> Site<'lab> {
     }
 }
 
-async fn lead_here(lab: &Lab, name: &str) -> Result<(), SiteError> {
+async fn lead_to_every_node(lab: &Lab, name: &str) -> Result<(), SiteError> {
     let addresses: Vec<_> = lab.nodes().iter().map(Node::address).collect();
     Ok(lab.acme().set_addresses(name, &addresses).await?)
 }

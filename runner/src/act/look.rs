@@ -193,9 +193,22 @@ impl Looked {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::preflight::HealthCheck;
+
+    /// The inside of replica 1.
+    pub(crate) fn seen() -> Inside {
+        Inside {
+            replica: "web.1.task1".to_owned(),
+            node: "node-1".to_owned(),
+            first_process: Ok("nginx".to_owned()),
+            stop_signal: "SIGQUIT".to_owned(),
+            health_check: HealthCheck::Absent,
+            certificates: Vec::new(),
+            nginx: None,
+        }
+    }
 
     fn replica(slot: i64) -> Replica {
         Replica {
@@ -211,15 +224,7 @@ mod tests {
 
     #[test]
     fn a_replica_of_which_no_line_tells_is_missed() {
-        let seen = Inside {
-            replica: "web.1.task1".to_owned(),
-            node: "node-1".to_owned(),
-            first_process: Ok("nginx".to_owned()),
-            stop_signal: "SIGQUIT".to_owned(),
-            health_check: HealthCheck::Absent,
-            certificates: Vec::new(),
-            nginx: None,
-        };
+        let seen = seen();
         let lines = [
             serde_json::to_string(&seen).unwrap(),
             "rollover: cannot reach the Docker engine".to_owned(),

@@ -15,16 +15,14 @@ impl Plan {
         seen: &'a Snapshot,
     ) -> impl Iterator<Item = &'a Target> {
         let obtained: BTreeSet<&CertificateName> = self.obtained().collect();
-        let begun = move |target: &Target| {
-            let mut steps = self.rollouts.iter();
-            steps.any(|step| step.target.name == target.name)
-        };
+        let steps = self.rollouts.iter();
+        let begun: BTreeSet<&str> = steps.map(|step| step.target.name.as_str()).collect();
         let concerned = move |view: &&TargetView| {
             let mut wanted = view.target.certificates.iter();
             let obtains = wanted.any(|spec| obtained.contains(&spec.name));
             let runs = view.replicas.iter().any(|it| it.replica.running);
             let free = !self.rolled_out.contains(&view.target.name);
-            runs && free && (obtains || begun(&view.target))
+            runs && free && (obtains || begun.contains(view.target.name.as_str()))
         };
         let concerned = seen.targets.iter().filter(concerned);
         concerned.map(|view| &view.target)

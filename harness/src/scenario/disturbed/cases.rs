@@ -47,15 +47,20 @@ pub(super) enum Told {
     All(usize),
 }
 
-const USUAL: Disturbance = Disturbance {
-    fault: |_| known(Unavailable::paused("node-2")),
-    when: When::Before,
-    says: &[],
-    told: Told::Some,
-    may_lose: false,
-    runner_leads: false,
-    unmended: None,
-};
+impl Disturbance {
+    /// One that breaks before the certificate is issued, and of which nothing more is said.
+    const fn by(fault: Breaks) -> Self {
+        Self {
+            fault,
+            when: When::Before,
+            says: &[],
+            told: Told::Some,
+            may_lose: false,
+            runner_leads: false,
+            unmended: None,
+        }
+    }
+}
 
 macro_rules! disturbed {
     ($constant:ident, $name:literal, $about:literal, $parameters:expr, $disturbance:expr) => {
@@ -67,7 +72,10 @@ macro_rules! disturbed {
                 found_by: &[Kind::Stuck],
             },
             parameters: $parameters,
-            play: |stage| Box::pin(play(stage, &$disturbance)),
+            play: |stage| {
+                const DISTURBANCE: Disturbance = $disturbance;
+                Box::pin(play(stage, &DISTURBANCE))
+            },
         };
     };
 }
@@ -79,10 +87,9 @@ disturbed!(
      touched, and all are once it does.",
     Parameters::default,
     Disturbance {
-        fault: |_| known(FirstProcessStopped::of(Replica::in_slot(LOAD_BALANCER, 1))),
         says: &["replica 1 on", "goes first"],
         told: Told::Nobody,
-        ..USUAL
+        ..Disturbance::by(|_| known(FirstProcessStopped::of(Replica::in_slot(LOAD_BALANCER, 1))))
     }
 );
 
@@ -93,17 +100,16 @@ disturbed!(
      and all are once it passes.",
     Parameters::default,
     Disturbance {
-        fault: |_| {
-            let wrong = "nginx -t -c /nowhere/nginx.conf";
-            known(LabelChanged::of(LOAD_BALANCER, "rollover.test", wrong))
-        },
         says: &[
             "failed with exit code 1",
             "/nowhere/nginx.conf",
             "was not told"
         ],
         told: Told::Nobody,
-        ..USUAL
+        ..Disturbance::by(|_| {
+            let wrong = "nginx -t -c /nowhere/nginx.conf";
+            known(LabelChanged::of(LOAD_BALANCER, "rollover.test", wrong))
+        })
     }
 );
 
@@ -114,12 +120,11 @@ disturbed!(
      reach, all others are told, and it is once the node is active again.",
     Parameters::default,
     Disturbance {
-        fault: |_| known(Unavailable::paused("node-2")),
         says: &[
             "on node-2 serves an earlier certificate and cannot be told, because node-2 is paused"
         ],
         told: Told::AllBut("node-2"),
-        ..USUAL
+        ..Disturbance::by(|_| known(Unavailable::paused("node-2")))
     }
 );
 
@@ -130,10 +135,9 @@ disturbed!(
      replica that comes back serves the new certificate.",
     Parameters::default,
     Disturbance {
-        fault: |_| known(Unavailable::drained("node-2")),
         when: When::InTheMiddle,
         may_lose: true,
-        ..USUAL
+        ..Disturbance::by(|_| known(Unavailable::drained("node-2")))
     }
 );
 
@@ -144,10 +148,9 @@ disturbed!(
      and all serve the new certificate when it is back.",
     Parameters::default,
     Disturbance {
-        fault: |_| known(NodeFault::killed("node-2")),
         when: When::InTheMiddle,
         may_lose: true,
-        ..USUAL
+        ..Disturbance::by(|_| known(NodeFault::killed("node-2")))
     }
 );
 
@@ -158,10 +161,9 @@ disturbed!(
      run on: nothing is lost elsewhere, and all serve the new certificate when it is back.",
     Parameters::default,
     Disturbance {
-        fault: |_| known(CutOff::both_ways("node-2")),
         when: When::InTheMiddle,
         may_lose: true,
-        ..USUAL
+        ..Disturbance::by(|_| known(CutOff::both_ways("node-2")))
     }
 );
 
@@ -172,11 +174,10 @@ disturbed!(
      that the swarm starts in its place serves the new certificate.",
     Parameters::default,
     Disturbance {
-        fault: |_| known(TaskFault::killed(Replica::on(LOAD_BALANCER, "node-2"))),
         when: When::InTheMiddle,
         may_lose: true,
         unmended: Some(|_| known(Unavailable::paused("node-2"))),
-        ..USUAL
+        ..Disturbance::by(|_| known(TaskFault::killed(Replica::on(LOAD_BALANCER, "node-2"))))
     }
 );
 
@@ -190,12 +191,11 @@ disturbed!(
         ..Parameters::default()
     },
     Disturbance {
-        fault: |lab| Box::pin(last_replica_drained(lab)),
         when: When::InTheMiddle,
         told: Told::All(3),
         may_lose: true,
         unmended: Some(|lab| Box::pin(free_node_paused(lab))),
-        ..USUAL
+        ..Disturbance::by(|lab| Box::pin(last_replica_drained(lab)))
     }
 );
 
@@ -209,11 +209,10 @@ disturbed!(
         ..Parameters::default()
     },
     Disturbance {
-        fault: |_| known(Scaled::to(LOAD_BALANCER, 3)),
         when: When::InTheMiddle,
         told: Told::All(3),
         unmended: Some(|lab| Box::pin(free_node_paused(lab))),
-        ..USUAL
+        ..Disturbance::by(|_| known(Scaled::to(LOAD_BALANCER, 3)))
     }
 );
 
@@ -227,11 +226,10 @@ disturbed!(
         ..Parameters::default()
     },
     Disturbance {
-        fault: |lab| Box::pin(leader_killed(lab)),
         when: When::InTheMiddle,
         may_lose: true,
         runner_leads: true,
-        ..USUAL
+        ..Disturbance::by(|lab| Box::pin(leader_killed(lab)))
     }
 );
 
