@@ -21,6 +21,7 @@ pub mod event;
 pub mod fault;
 pub mod gate;
 pub mod lab;
+pub mod machine;
 pub mod probe;
 pub mod report;
 pub mod scenario;

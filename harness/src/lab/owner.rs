@@ -131,25 +131,18 @@ impl Owner {
     }
 }
 
-/// When the process `pid` started, in clock ticks since boot.
+/// When the process `pid` started, in clock ticks since boot. A zombie has ended,
+/// though its number is still taken.
 pub(crate) fn start_of(pid: u32) -> Option<u64> {
-    parse_start(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// The second field is the program's name in parentheses, and may itself hold
-/// spaces and parentheses: count from the last one. A zombie has ended, though
-/// its number is still taken.
-fn parse_start(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
+    let process = procfs::process::Process::new(pid.try_into().ok()?).ok()?;
+    let stat = process.stat().ok()?;
+    (!matches!(stat.state, 'Z' | 'X')).then_some(stat.starttime)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     fn process() -> Process {
@@ -216,16 +209,20 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_start_after_a_name_that_misleads() {
-        let after = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20";
-        assert_eq!(parse_start(&format!("9 (a) (b c) S {after}")), Some(777));
-        assert_eq!(parse_start(&format!("9 (a) Z {after}")), None);
-        assert_eq!(parse_start("nonsense"), None);
-    }
-
-    #[test]
     fn finds_this_process() {
         let this = Process::this().unwrap();
         assert_eq!(start_of(this.pid), Some(this.start));
+    }
+    #[test]
+    fn finds_no_process_that_has_ended_and_was_not_waited_for() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(start_of(child.id()).is_some());
+        child.kill().unwrap();
+        let status = || fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        while !status().contains("State:\tZ") {
+            std::thread::yield_now();
+        }
+        assert_eq!(start_of(child.id()), None);
+        child.wait().unwrap();
     }
 }

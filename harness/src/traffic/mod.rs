@@ -37,6 +37,7 @@ mod http2;
 mod incoming;
 mod lane;
 mod loss;
+mod machine;
 mod outcome;
 mod pace;
 mod plan;
@@ -49,6 +50,7 @@ pub(crate) mod tls;
 mod wire;
 
 pub use loss::{Loss, LossClass, Phase};
+pub use machine::MachineSeen;
 pub use outcome::{Opened, Outcome};
 pub use plan::{Lane, LaneKind, Plan, PlanError, Target};
 pub use record::{CertificateSeen, Dishonest, Record, WarmUp};

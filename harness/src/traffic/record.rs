@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::loss::{Loss, LossClass};
+use super::machine::{self, MachineSeen};
 use super::outcome::{Outcome, micros, optional_micros};
 use super::plan::Plan;
 use super::shared::Shared;
@@ -30,6 +31,9 @@ pub struct Record {
     pub duration: Duration,
     /// How the lanes' connections were warmed up, before the schedule began.
     pub warm_up: Vec<WarmUp>,
+    /// What this machine's processors had to spare meanwhile, in order of time.
+    #[serde(default)]
+    pub machine: Vec<MachineSeen>,
     /// In the order in which they were due.
     pub outcomes: Vec<Outcome>,
 }
@@ -97,7 +101,12 @@ pub enum Dishonest {
 }
 
 impl Record {
-    pub(super) fn new(plan: Plan, shared: &Shared, warm_up: Vec<WarmUp>) -> Self {
+    pub(super) fn new(
+        plan: Plan,
+        shared: &Shared,
+        warm_up: Vec<WarmUp>,
+        machine: Vec<MachineSeen>,
+    ) -> Self {
         let mut outcomes = shared.take_outcomes();
         outcomes.sort_by(|one, other| {
             (one.intended, &one.lane, one.sequence).cmp(&(
@@ -111,6 +120,7 @@ impl Record {
             started_at: shared.clock.started_at().unwrap_or(Timestamp::UNIX_EPOCH),
             duration: shared.clock.now(),
             warm_up,
+            machine,
             outcomes,
         }
     }
@@ -149,6 +159,18 @@ impl Record {
     /// How many requests were lost, those that the client did not send included.
     pub fn lost(&self) -> usize {
         self.losses().count()
+    }
+
+    /// How many requests timed out while this machine had no processor to spare: they,
+    /// or what was to answer them, waited for one.
+    pub fn starved(&self) -> usize {
+        let timed_out = |lost: &&Outcome| {
+            let class = lost.loss.as_ref().map(|loss| loss.class);
+            class == Some(LossClass::TimedOut)
+        };
+        let losses = self.losses().filter(timed_out);
+        let starved = losses.filter(|it| machine::is_busy(&self.machine, it.started, it.ended));
+        starved.count()
     }
 
     /// How many requests the server said it never began; neither lost nor answered.
@@ -252,6 +274,9 @@ impl CertificateSeen {
 
 #[cfg(test)]
 mod tests {
+    use crate::machine::Spent;
+
+    use super::super::loss::Phase;
     use super::super::plan::{Lane, Target};
     use super::*;
 
@@ -273,6 +298,7 @@ mod tests {
             started_at: Timestamp::UNIX_EPOCH,
             duration: Duration::ZERO,
             warm_up: Vec::new(),
+            machine: Vec::new(),
             outcomes,
         }
     }
@@ -301,6 +327,37 @@ mod tests {
         let reason = record(vec![outcome]).honest().unwrap_err().to_string();
         assert!(reason.contains("found 1 not sent"), "{reason}");
         assert!(reason.contains("7 requests were unfinished"), "{reason}");
+    }
+
+    #[test]
+    fn what_timed_out_while_the_machine_was_busy_leaves_a_doubt() {
+        let lost = |class, started| {
+            let at = Duration::from_secs(started);
+            let mut outcome = Outcome::planned("new".into(), "node-1".into(), 0, at);
+            outcome.ended = at + Duration::from_secs(5);
+            outcome.loss = Some(Loss {
+                class,
+                ..Loss::timed_out(Phase::Request)
+            });
+            outcome
+        };
+        let machine = |idle| MachineSeen {
+            from: Duration::ZERO,
+            until: Duration::from_secs(6),
+            spent: Spent { idle, stolen: 0.0 },
+        };
+        let mut record = record(vec![
+            lost(LossClass::TimedOut, 0),
+            lost(LossClass::Reset, 0),
+            lost(LossClass::TimedOut, 10),
+        ]);
+        assert_eq!(record.summary().doubt(), None, "nobody looked");
+        record.machine = vec![machine(0.3)];
+        assert_eq!(record.summary().doubt(), None);
+        record.machine = vec![machine(0.01)];
+        let doubt = record.summary().doubt().unwrap();
+        assert!(doubt.contains("for 6.0 s, and 1 of the lost"), "{doubt}");
+        assert_eq!(record.lost(), 3, "lost they are");
     }
 
     #[test]

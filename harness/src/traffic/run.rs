@@ -11,6 +11,7 @@ use thread_priority::{
 use tokio::sync::{oneshot, watch};
 
 use super::lane::{RunningLane, Stop};
+use super::machine;
 use super::plan::{Plan, PlanError};
 use super::record::{Record, WarmUp};
 use super::shared::{Counts, Shared};
@@ -150,12 +151,17 @@ async fn drive(
     let running = lanes
         .into_iter()
         .map(|lane| tokio::spawn(lane.run(epoch, stop.clone())));
-    for lane in futures_util::future::join_all(running).await {
+    let mut machine = Vec::new();
+    let ended = tokio::select! {
+        ended = futures_util::future::join_all(running) => ended,
+        never = machine::look(&shared.clock, &mut machine) => match never {},
+    };
+    for lane in ended {
         if let Err(panic) = lane {
             std::panic::resume_unwind(panic.into_panic());
         }
     }
-    Record::new(plan, &shared, warm_up)
+    Record::new(plan, &shared, warm_up, machine)
 }
 
 async fn warm_up(lanes: &[Arc<RunningLane>]) -> Vec<WarmUp> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::loss::LossClass;
+use super::machine;
 use super::outcome::{Opened, Outcome, micros};
 use super::record::{Record, count_by_class};
 
@@ -15,6 +16,11 @@ use super::record::{Record, count_by_class};
 pub struct Summary {
     /// In the plan's order.
     pub lanes: Vec<LaneSummary>,
+    /// How long this machine had no processor to spare.
+    #[serde(with = "micros")]
+    pub busy: Duration,
+    /// Lost requests that [timed out meanwhile](Record::starved).
+    pub starved: usize,
 }
 
 /// The figures of one lane. Latencies count from the intended start, and are
@@ -61,7 +67,21 @@ impl Summary {
         let lanes = record.plan.lanes.iter();
         Self {
             lanes: lanes.map(|lane| summarize(record, &lane.name)).collect(),
+            busy: machine::busy(&record.machine),
+            starved: record.starved(),
         }
+    }
+
+    /// What lets a reader doubt that it was the server that lost requests, if there is
+    /// anything.
+    pub fn doubt(&self) -> Option<String> {
+        let (busy, starved) = (self.busy.as_secs_f64(), self.starved);
+        (starved > 0).then(|| {
+            format!(
+                "this machine had no processor to spare for {busy:.1} s, and {starved} of the lost \
+                 requests timed out meanwhile: that may be its doing"
+            )
+        })
     }
 
     /// Requests lost in all lanes.
@@ -166,7 +186,7 @@ impl fmt::Display for Summary {
                 }
             }
         }
-        Ok(())
+        self.doubt().map_or(Ok(()), |doubt| writeln!(f, "{doubt}"))
     }
 }
 

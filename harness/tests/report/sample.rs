@@ -114,6 +114,7 @@ fn record(rate: u32, losing: bool) -> Record {
         started_at: at(TRAFFIC),
         duration: Duration::from_secs(seconds + 5),
         warm_up: Vec::new(),
+        machine: Vec::new(),
         outcomes,
     }
 }

@@ -83,6 +83,9 @@ impl Bill {
         let place = (0..self.free.len())
             .filter(|&lab| up < carried || is_up(&self.free[lab]))
             .find(|&lab| self.next_in(lab).is_some_and(is_this))?;
+        if !self.speed.spares() && !self.playing.is_empty() {
+            return None;
+        }
         self.waiting.retain(|it| it.name != turn.name);
         self.playing.push(turn.clone());
         Some(self.free.swap_remove(place))

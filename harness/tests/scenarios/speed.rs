@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use rollover_lab::machine::Processors;
 use rustix::time::{ClockId, clock_gettime};
 
 /// A machine with two processors carries as many labs as [`work`], unoptimized, fits in
@@ -15,28 +16,49 @@ const TOGETHER: Duration = Duration::from_millis(30);
 /// How often it is measured, and how far back that counts.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: usize = 6;
+/// Another lab is begun beside those that play when so much was idle lately, as a share:
+/// the begin of one takes all that there is.
+const TO_SPARE: f64 = 0.2;
 
 /// What was measured lately.
 #[derive(Default)]
 pub(crate) struct Speed {
     last: Option<Instant>,
     took: VecDeque<Duration>,
+    spent: Option<Processors>,
+    spares: bool,
 }
 
 impl Speed {
     /// How many labs this machine carries, `most` at the most and one at the least. Asked
     /// again and again, for that is when it is measured.
     pub(crate) fn carries(&mut self, most: usize) -> usize {
-        if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
-            self.last = Some(Instant::now());
-            self.took.push_back(work());
-            if self.took.len() > WINDOW {
-                self.took.pop_front();
-            }
-        }
+        self.look();
         let took: Duration = self.took.iter().sum();
         let each = took.as_secs_f64() / self.took.len() as f64;
         ((TOGETHER.as_secs_f64() / each) as usize).clamp(1, most)
+    }
+
+    /// Whether something was left for one more when it was last looked. Only who asks first
+    /// is told so, for what then begins is not seen before the next look.
+    pub(crate) fn spares(&mut self) -> bool {
+        self.look();
+        std::mem::take(&mut self.spares)
+    }
+
+    fn look(&mut self) {
+        if self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        self.took.push_back(work());
+        if self.took.len() > WINDOW {
+            self.took.pop_front();
+        }
+        let now = Processors::now();
+        let before = std::mem::replace(&mut self.spent, now);
+        let spent = now.zip(before).and_then(|(now, before)| now.since(&before));
+        self.spares = spent.is_none_or(|spent| spent.idle >= TO_SPARE);
     }
 }
 

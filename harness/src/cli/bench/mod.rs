@@ -1,6 +1,7 @@
 //! `rollover-lab bench`: the figures, measured side by side in one run.
 
 mod clients;
+mod cpu;
 mod figure;
 mod fleet;
 mod images;

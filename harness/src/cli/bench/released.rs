@@ -6,16 +6,15 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use procfs::process::Process;
 use tokio::process::{Child, Command};
 
-use super::CouldNot;
+use super::{CouldNot, cpu};
 use rollover_lab::lab::{Lab, engine_address, ensure_images, own_image};
 
 /// How often its memory is looked at. The kernel keeps the most that it was, so
 /// that nothing is missed but what comes right before the end.
 const LOOK: Duration = Duration::from_millis(5);
-/// The kernel's unit of a process's time, of which a second has a hundred.
-const TICKS: f64 = 100.0;
 
 /// The runner, and where it works.
 pub(super) struct Released<'lab> {
@@ -112,36 +111,21 @@ impl<'lab> Released<'lab> {
 /// Waits for its end; how it ended, its time on a core, and the most of its
 /// memory in MiB.
 async fn watched(mut child: Child) -> Result<(ExitStatus, f64, f64), CouldNot> {
-    let process = child.id().map(|id| PathBuf::from(format!("/proc/{id}")));
-    let process = process.ok_or("it has ended before it began")?;
+    let process = child.id().ok_or("it has ended before it began")?;
+    let process = Process::new(process.try_into()?)?;
     let mut looks = tokio::time::interval(LOOK);
     let (mut cpu, mut peak) = (0.0, 0.0);
     loop {
         tokio::select! {
             ended = child.wait() => return Ok((ended?, cpu, peak)),
             _ = looks.tick() => {
-                let read = |file: &str| fs::read_to_string(process.join(file)).unwrap_or_default();
-                cpu = cpu_seconds(&read("stat")).unwrap_or(cpu);
-                peak = peak_mib(&read("status")).unwrap_or(peak);
+                // When it has ended, what was seen last stays.
+                cpu = process.stat().map_or(cpu, |stat| cpu::of(&stat).as_secs_f64());
+                let most = process.status().ok().and_then(|status| status.vmhwm);
+                peak = most.map_or(peak, |kib| kib as f64 / 1024.0);
             }
         }
     }
-}
-
-/// From `/proc/PID/stat`: what it and its system calls took.
-fn cpu_seconds(stat: &str) -> Option<f64> {
-    // Its name, in parentheses, may have anything in it.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) / TICKS)
-}
-
-/// From `/proc/PID/status`.
-fn peak_mib(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
 }
 
 /// Copies `/rollover` out of the image.
@@ -162,23 +146,4 @@ async fn docker(arguments: &[&str]) -> Result<String, CouldNot> {
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     Err(format!("docker {}: {said}", arguments.join(" ")).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_kernel_says_of_a_process_is_read() {
-        let stat = "42 (a ) b) S 1 42 42 0 -1 4194560 100 0 0 0 150 25 0 0 20 0 1 0 99 1 2";
-        assert_eq!(cpu_seconds(stat), Some(1.75));
-        assert_eq!(
-            cpu_seconds("42 (x) Z"),
-            None,
-            "what is not there is not nothing"
-        );
-        let status = "Name:\trollover\nVmPeak:\t  99 kB\nVmHWM:\t   31744 kB\nVmRSS:\t 1 kB\n";
-        assert_eq!(peak_mib(status), Some(31.0));
-        assert_eq!(peak_mib("Name:\trollover\n"), None);
-    }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path, process::Stdio, thread,
 };
 
+use procfs::{Current, Meminfo};
 use tokio::process::Command;
 
 use super::trial;
@@ -14,7 +15,6 @@ use crate::lab::{
 
 /// What the lab's own containers are made of, beside the images of the stack.
 const OWN_IMAGES: [&str; 3] = ["node", "registry", "pebble"];
-const MEMORY_UNIT: u64 = 1024;
 
 /// What was seen of the machine.
 #[derive(Debug, Clone)]
@@ -210,15 +210,7 @@ fn user() -> Option<u32> {
 }
 
 fn memory_available() -> Option<u64> {
-    parse_memory_available(&fs::read_to_string("/proc/meminfo").ok()?)
-}
-
-fn parse_memory_available(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find(|line| line.starts_with("MemAvailable:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * MEMORY_UNIT)
+    Meminfo::current().ok()?.mem_available
 }
 
 fn ports() -> Option<u32> {
@@ -307,13 +299,6 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn memory_is_what_programs_may_still_take() {
-        let text = "MemTotal: 24000000 kB\nMemFree: 1000 kB\nMemAvailable:   2097152 kB\n";
-        assert_eq!(parse_memory_available(text), Some(2 << 30));
-        assert_eq!(parse_memory_available("MemFree: 1 kB"), None);
-    }
 
     #[test]
     fn ports_are_counted_with_both_ends() {

@@ -37,6 +37,7 @@ fn record(outcomes: Vec<Outcome>) -> Record {
         started_at: started_at(),
         duration: Duration::from_secs(60),
         warm_up: Vec::new(),
+        machine: Vec::new(),
         outcomes,
     }
 }

@@ -59,6 +59,9 @@ fn lanes(run: &Run) -> Markup {
             (table(&name, &head, &html! {
                 @for lane in &record.summary().lanes { (lane_row(lane)) }
             }))
+            @if let Some(doubt) = record.summary().doubt() {
+                p class="warn" { (doubt) "." }
+            }
             @if let Err(why) = record.honest() {
                 p class="warn" { "This traffic does not count: failed to " (why) "." }
             }

@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::super::figure::{Figure, Lost};
-use super::super::{CouldNot, Progress};
+use super::super::{CouldNot, Progress, cpu};
 use super::missed::{by_the_client, by_the_server};
+use super::server;
 use super::wrk::{self, Wrk};
-use super::{cpu, server};
 use rollover_lab::lab::Lab;
 use rollover_lab::site::{Site, SiteOptions};
 use rollover_lab::traffic::{Lane, Plan, Record, Target, Traffic};

@@ -49,6 +49,7 @@ pub(super) mod tests {
             started_at: jiff::Timestamp::UNIX_EPOCH,
             duration: Duration::from_secs(requests),
             warm_up: Vec::new(),
+            machine: Vec::new(),
             outcomes,
         }
     }

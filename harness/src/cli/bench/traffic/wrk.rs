@@ -5,8 +5,7 @@ use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use tokio::process::Command;
 
-use super::super::CouldNot;
-use super::cpu;
+use super::super::{CouldNot, cpu};
 
 /// What `wrk` came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
