@@ -98,12 +98,15 @@ pub(super) fn proved(stage: &Stage<'_>, account: &Account, times: u32) {
 }
 
 fn no_task_replaced(stage: &Stage<'_>, account: &Account) {
-    let mut ended = account
-        .moments
-        .iter()
-        .filter(|moment| moment.what.starts_with("died"));
-    let replaced = account.changes().iter().any(|change| change.replaced);
-    stage.check(!replaced && ended.next().is_none(), Kind::Touched, || {
-        format!("expected no task to end, found {:?}", account.moments)
+    let changes = account.changes().into_iter();
+    let replaced = changes.filter(|change| change.replaced);
+    let mut ended: Vec<_> = replaced
+        .map(|change| format!("another task on {}", change.node))
+        .collect();
+    let moments = account.moments.iter();
+    let died = moments.filter(|moment| moment.what.starts_with("died"));
+    ended.extend(died.map(|it| format!("{}: {} at {}", it.node, it.what, it.at)));
+    stage.check(ended.is_empty(), Kind::Touched, || {
+        format!("expected no task to end, found {}", ended.join("; "))
     });
 }
