@@ -31,6 +31,12 @@ impl Processors {
             .map(|stats| (&stats.total).into())
     }
 
+    /// As it could have been read.
+    #[cfg(test)]
+    pub(crate) const fn read(all: u64, idle: u64, stolen: u64) -> Self {
+        Self { all, idle, stolen }
+    }
+
     /// How they spent the time since `earlier`; `None` if there was none.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Option<Spent> {
@@ -61,19 +67,16 @@ impl From<&CpuTime> for Processors {
 mod tests {
     use super::*;
 
-    const fn spent(all: u64, idle: u64, stolen: u64) -> Processors {
-        Processors { all, idle, stolen }
-    }
-
     #[test]
     fn shares_are_of_the_time_between() {
-        let between = spent(1200, 550, 30).since(&spent(1000, 500, 20));
+        let before = Processors::read(1000, 500, 20);
+        let between = Processors::read(1200, 550, 30).since(&before);
         let expected = Spent {
             idle: 0.25,
             stolen: 0.05,
         };
         assert_eq!(between, Some(expected));
-        assert_eq!(spent(1000, 500, 20).since(&spent(1000, 500, 20)), None);
+        assert_eq!(before.since(&before), None);
     }
 
     #[test]

@@ -97,6 +97,7 @@ impl Ahead {
     pub(crate) async fn look(&mut self, manager: &Manager, own: Option<&Own>) {
         match candidates(manager, own).await {
             Ok(candidates) => {
+                self.forget_all_but(candidates.iter().map(|it| it.facts.service.as_str()));
                 let found = candidates.into_iter().flat_map(|it| self.found(it));
                 self.now(found.collect());
             }
@@ -116,6 +117,13 @@ impl Ahead {
             candidate.rolled_out_by(&target.strategy);
             self.now(self.found(candidate).collect());
         }
+    }
+
+    /// Forgets what was seen inside of services that are gone.
+    fn forget_all_but<'a>(&mut self, services: impl Iterator<Item = &'a str>) {
+        let services: HashSet<&str> = services.collect();
+        self.inside
+            .retain(|service, _| services.contains(service.as_str()));
     }
 
     fn now(&mut self, found: Vec<Finding>) {
@@ -186,6 +194,11 @@ mod tests {
         );
         assert!(!ahead.knows(&target(2)));
         assert!(ahead.as_it_is(&target(2)).is_some());
+
+        ahead.forget_all_but(["other", target(2).name.as_str()].into_iter());
+        assert!(ahead.as_it_is(&target(2)).is_some());
+        ahead.forget_all_but(["other"].into_iter());
+        assert!(ahead.inside.is_empty());
     }
 
     fn finding(code: &'static str, severity: Severity) -> Finding {

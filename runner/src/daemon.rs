@@ -5,7 +5,6 @@
 //! The socket is an abstract one: a name in the network namespace, gone with
 //! its holder. Nothing that it tells is secret, and it takes no orders.
 
-use std::collections::BTreeSet;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +18,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::clock::now;
-use crate::decide::Memory;
+use crate::decide::{Memory, UnderWay};
 use crate::model::{CertificateName, Schedule};
 
 const NAME: &[u8] = b"rollover/status";
@@ -77,13 +76,16 @@ impl Told {
         self.looking = self.looking.map(|_| at);
     }
 
-    /// The services that it is rolling out.
-    pub(crate) fn rolled_out(&self) -> BTreeSet<String> {
-        let services = self.doing.iter().filter_map(|(work, _)| match work {
-            Work::RollingOut(service) => Some(service.clone()),
-            Work::Obtaining(_) => None,
-        });
-        services.collect()
+    /// What it is at.
+    pub(crate) fn under_way(&self) -> UnderWay {
+        let mut under_way = UnderWay::default();
+        for (work, _) in &self.doing {
+            match work.clone() {
+                Work::RollingOut(service) => under_way.rolled_out.insert(service),
+                Work::Obtaining(name) => under_way.obtained.insert(name),
+            };
+        }
+        under_way
     }
 }
 

@@ -1,125 +1,121 @@
 //! Carrying out what was decided of certificates, and remembering what came of
 //! it: at once, for a crash may come at any step.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt};
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
-use tracing::{error, info, warn};
+use jiff::Timestamp;
+use tracing::{error, info};
 
-use crate::act::issue::acme::{AcmeError, AcmeErrorClass};
+use crate::act::issue::acme::AcmeErrorClass;
 use crate::act::issue::{
     self, Acme, CHALLENGE_PORT, IssueError, Issued, PlaceholderError, Request,
 };
 use crate::act::step::{About, NamedStep};
+use crate::ask::from;
 use crate::clock::now;
 use crate::config::Settings;
 use crate::daemon::{Teller, Work};
-use crate::decide::renewal::{AriAnswer, AriFailure, Digest, Failure, FailureClass, Order};
+use crate::decide::renewal::{Digest, Failure, FailureClass, Order};
 use crate::decide::{Attempted, CertificateStep, Memory, Step, WhyIssue};
 use crate::docker::Manager;
-use crate::model::{CertificateName, Challenge, Fingerprint, KeyKind, Leaf};
+use crate::model::{CertificateName, Challenge, KeyKind, Leaf, Ordering};
 use crate::observe::own::Own;
-use crate::observe::{Snapshot, TargetView, files};
+use crate::observe::{Snapshot, TargetView};
+use crate::orders::{Notes, What};
 use crate::report::CertificateResult;
-use crate::state::State;
 
 /// What it takes to obtain certificates.
-pub(crate) struct Obtaining<'a> {
-    pub(crate) manager: &'a Manager,
-    pub(crate) settings: &'a Settings,
-    pub(crate) own: Option<&'a Own>,
-    pub(crate) acme: &'a Acme,
-    pub(crate) teller: &'a Teller,
-    pub(crate) remembered: Mutex<Remembered<'a>>,
+pub(crate) struct Obtaining {
+    pub(crate) manager: Manager,
+    pub(crate) settings: Settings,
+    pub(crate) own: Option<Own>,
+    pub(crate) acme: Arc<Acme>,
+    pub(crate) teller: Teller,
 }
 
-/// What is remembered of certificates, here and in the swarm.
-pub(crate) struct Remembered<'a> {
-    pub(crate) memory: &'a mut Memory,
-    pub(crate) state: &'a mut State,
+/// A certificate that is to be obtained, and what of the look it takes.
+pub(crate) struct Wanted {
+    pub(crate) step: CertificateStep,
+    /// What was published then.
+    before: Option<Leaf>,
+    ordering: Ordering,
+    /// The replicas of each target that serve its name.
+    answering: Vec<Vec<(String, SocketAddr)>>,
 }
 
-impl Obtaining<'_> {
-    /// As many at a time as the engine takes; one that fails holds no other back.
-    pub(crate) async fn all(
-        &self,
-        steps: &[CertificateStep],
-        snapshot: &Snapshot,
-    ) -> Vec<CertificateResult> {
-        let results = stream::iter(by_names(steps))
-            .map(|steps| self.one_by_one(steps, snapshot))
-            .buffered(self.settings.certificates_at_once());
-        results.map(stream::iter).flatten().collect().await
+impl Wanted {
+    fn new(step: &CertificateStep, snapshot: &Snapshot) -> Self {
+        let view = snapshot.certificates.get(&step.name);
+        let before = view.and_then(|view| view.published.leaf());
+        Self {
+            step: step.clone(),
+            before: before.cloned(),
+            ordering: snapshot.ordering(&step.name),
+            answering: answering(snapshot, &step.name),
+        }
     }
 
+    /// What it takes.
+    pub(crate) fn what(&self) -> What {
+        match self.step.step {
+            Step::PublishPlaceholder => What::Placeholder,
+            _ => What::Order,
+        }
+    }
+
+    /// Whether it counts against the limits of the account.
+    pub(crate) fn counts(&self) -> bool {
+        let why = &self.step.step;
+        matches!(why, Step::Issue(WhyIssue::Due { counts: true, .. }))
+    }
+}
+
+impl Obtaining {
     /// Those for the same names. Let's Encrypt answers an order for names that
     /// another order of the account is still open for with that one, so that two
     /// at a time would get one certificate. And what fails for one fails for the
     /// next, and would count again.
-    async fn one_by_one(
-        &self,
-        steps: Vec<&CertificateStep>,
-        snapshot: &Snapshot,
-    ) -> Vec<CertificateResult> {
-        let mut results = Vec::new();
-        for step in steps {
-            let result = self.carry_out(step, snapshot).await;
-            let failed = result.as_ref().is_some_and(|result| result.error.is_some());
-            results.extend(result);
-            if failed {
-                break;
-            }
+    pub(crate) async fn one_by_one(&self, group: Vec<Wanted>, notes: &Notes) {
+        let mut failed = false;
+        for wanted in group {
+            let result = if failed {
+                None
+            } else {
+                self.carry_out(&wanted, notes).await
+            };
+            failed |= result.as_ref().is_some_and(|result| result.error.is_some());
+            notes.ended(&wanted.step.name, result);
         }
-        results
     }
 
-    async fn carry_out(
-        &self,
-        step: &CertificateStep,
-        snapshot: &Snapshot,
-    ) -> Option<CertificateResult> {
-        match &step.step {
+    async fn carry_out(&self, wanted: &Wanted, notes: &Notes) -> Option<CertificateResult> {
+        match &wanted.step.step {
             Step::Nothing(_) => None,
-            Step::PublishPlaceholder => Some(self.publish_placeholder(step, snapshot).await),
-            Step::Issue(why) => Some(self.issue(step, *why, snapshot).await),
+            Step::PublishPlaceholder => Some(self.publish_placeholder(wanted, notes).await),
+            Step::Issue(why) => Some(self.issue(wanted, *why, notes).await),
         }
-    }
-
-    /// Changes what is remembered of that certificate, and keeps it.
-    async fn remember(&self, name: &CertificateName, change: impl FnOnce(&mut Memory)) {
-        let mut remembered = self.remembered.lock().await;
-        let Remembered { memory, state } = &mut *remembered;
-        change(memory);
-        state.keep(memory, name).await;
     }
 
     async fn passed(&self, step: NamedStep, about: About<'_>) {
         self.settings.hold_at.passed(step, about).await;
     }
 
-    async fn publish_placeholder(
-        &self,
-        step: &CertificateStep,
-        snapshot: &Snapshot,
-    ) -> CertificateResult {
+    async fn publish_placeholder(&self, wanted: &Wanted, notes: &Notes) -> CertificateResult {
+        let step = &wanted.step;
         info!(certificate = %step.name, "publishing a placeholder");
-        let kind = snapshot.ordering(&step.name).key.kind();
-        let published = self.placeholder(step, kind).await;
+        let published = self.placeholder(step, wanted.ordering.key.kind()).await;
         if let Err(why) = &published {
             error!("{why}");
         }
-        let change = |memory: &mut Memory| match &published {
-            Err(why) => {
-                let attempted = Attempted::Certificate(step.name.clone());
-                memory.record(attempted, now(), Some(why.to_string()));
-            }
+        let failed = published.as_ref().err().map(ToString::to_string);
+        let name = step.name.clone();
+        let change = move |memory: &mut Memory| match failed {
+            Some(why) => memory.record(Attempted::Certificate(name), now(), Some(why)),
             // Only a person can have had one published over what was issued.
-            Ok(()) => memory.forget_issued(&step.name),
+            None => memory.forget_issued(&name),
         };
-        self.remember(&step.name, change).await;
+        notes.remember(&step.name, change).await;
         CertificateResult::placeholder(&step.name, published)
     }
 
@@ -145,24 +141,18 @@ impl Obtaining<'_> {
         Ok(())
     }
 
-    async fn issue(
-        &self,
-        step: &CertificateStep,
-        why: WhyIssue,
-        snapshot: &Snapshot,
-    ) -> CertificateResult {
+    async fn issue(&self, wanted: &Wanted, why: WhyIssue, notes: &Notes) -> CertificateResult {
+        let (step, ordering) = (&wanted.step, &wanted.ordering);
         info!(certificate = %step.name, "{}", step.step);
         let _at_work = self.teller.begins(Work::Obtaining(step.name.clone()));
-        let view = snapshot.certificates.get(&step.name);
-        let before = view.and_then(|view| view.published.leaf());
-        let ordering = snapshot.ordering(&step.name);
+        let before = wanted.before.as_ref();
         let request = Request {
             name: &step.name,
             domains: &step.domains,
             why,
             published: before.map(|leaf| leaf.fingerprint),
             replicas: match ordering.challenge {
-                Challenge::Http01 => issue::listening(answering(snapshot, &step.name)).await,
+                Challenge::Http01 => issue::listening(wanted.answering.clone()).await,
                 Challenge::Dns01 => Vec::new(),
             },
             key: ordering.key,
@@ -171,20 +161,12 @@ impl Obtaining<'_> {
             fence: &self.manager.fence,
         };
         self.manager.fence.pass().await;
-        if let WhyIssue::Due { counts: true, .. } = why {
-            self.remembered
-                .lock()
-                .await
-                .memory
-                .pace_mut()
-                .ordered(now());
-        }
-        let result = issue::issue(self.manager, self.settings, self.own, self.acme, &request).await;
-        self.remember(&step.name, |memory| {
-            let authority = self.settings.own_policy();
-            account_for(memory, authority, step, before, &result, now());
-        })
-        .await;
+        let (manager, settings, own) = (&self.manager, &self.settings, self.own.as_ref());
+        let result = issue::issue(manager, settings, own, &self.acme, &request).await;
+        let attempt = Attempt::of(wanted, &result, now());
+        let authority = settings.own_policy();
+        let account = move |memory: &mut Memory| attempt.account_for(memory, authority);
+        notes.remember(&step.name, account).await;
         let after = leaf(&result).cloned();
         let result = CertificateResult::issued(&step.name, before, after, result.err());
         match &result.error {
@@ -197,54 +179,16 @@ impl Obtaining<'_> {
         }
         result
     }
+}
 
-    /// Asks the authority when each of these certificates is to be renewed
-    /// (RFC 9773), and remembers what it said. One that does not answer one of them is
-    /// not asked the others: each would wait as long, and all else waits meanwhile.
-    pub(crate) async fn ask_when_to_renew(&self, questions: &[(CertificateName, Fingerprint)]) {
-        let silent = Cell::new(None);
-        let answers = stream::iter(questions).map(async |(name, fingerprint)| {
-            let root = &self.settings.certificate_root;
-            // What was replaced meanwhile is asked for by the next look.
-            let Ok(certificate) = files::certificate(root, name) else {
-                return;
-            };
-            if Fingerprint::of_der(&certificate) != *fingerprint {
-                return;
-            }
-            if let Some(failure) = silent.get() {
-                let failed = |memory: &mut Memory| {
-                    let history = memory.history_mut(name);
-                    history.ari_failed(now(), *fingerprint, failure);
-                };
-                return self.remember(name, failed).await;
-            }
-            let answer = self.acme.renewal_info(self.settings, &certificate).await;
-            let at = now();
-            if let Err(error) = &answer {
-                warn!(certificate = %name, "when to renew is not known: {error}");
-                if is_silent(error) {
-                    silent.set(Some(unanswered(error, at)));
-                }
-            }
-            self.remember(name, |memory| {
-                let history = memory.history_mut(name);
-                match &answer {
-                    Ok(window) => {
-                        let answer = AriAnswer {
-                            window: Some((window.start, window.end)),
-                            retry_after: window.retry_after.map(|until| from(at, until)),
-                        };
-                        history.ari_answered(at, *fingerprint, &answer);
-                    }
-                    Err(error) => history.ari_failed(at, *fingerprint, unanswered(error, at)),
-                }
-            })
-            .await;
-        });
-        let at_once = self.settings.certificates_at_once();
-        answers.buffer_unordered(at_once).collect::<()>().await;
-    }
+/// What is to be done of `steps`, those for the same names together.
+pub(crate) fn wanted(steps: &[CertificateStep], snapshot: &Snapshot) -> Vec<Vec<Wanted>> {
+    let groups = by_names(steps).into_iter();
+    let wanted = |group: Vec<&CertificateStep>| {
+        let group = group.into_iter();
+        group.map(|step| Wanted::new(step, snapshot)).collect()
+    };
+    groups.map(wanted).collect()
 }
 
 /// What is to be done for each set of names, in its order.
@@ -261,59 +205,70 @@ fn by_names(steps: &[CertificateStep]) -> Vec<Vec<&CertificateStep>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// Notes in `memory` what came of an attempt that ended at `at`; `authority` is the one
-/// that was asked, where the runner decides what is due.
-fn account_for(
-    memory: &mut Memory,
-    authority: Option<Digest>,
-    step: &CertificateStep,
-    before: Option<&Leaf>,
-    result: &Result<Issued, IssueError>,
+/// What came of an attempt, as far as it is to be remembered.
+struct Attempt {
+    step: CertificateStep,
+    before: Option<Leaf>,
+    /// What was issued, if it is a pair; or why nothing was.
+    outcome: Result<Option<Leaf>, (String, Failure)>,
+    replaces_refused: bool,
     at: Timestamp,
-) {
-    let failed = result.as_ref().err().map(ToString::to_string);
-    memory.record(Attempted::Certificate(step.name.clone()), at, failed);
-    let after = leaf(result);
-    if let Some(leaf) = after {
-        memory.record_issued(&step.name, leaf, at);
+}
+
+impl Attempt {
+    /// One that ended at `at`.
+    fn of(wanted: &Wanted, result: &Result<Issued, IssueError>, at: Timestamp) -> Self {
+        let failed = |error: &IssueError| (error.to_string(), failure(error, at));
+        Self {
+            step: wanted.step.clone(),
+            before: wanted.before.clone(),
+            outcome: match result {
+                Ok(_) => Ok(leaf(result).cloned()),
+                Err(error) => Err(failed(error)),
+            },
+            replaces_refused: matches!(result, Ok(issued) if issued.replaces_refused),
+            at,
+        }
     }
-    let Some(authority) = authority else {
-        return;
-    };
-    let replaced = before.filter(|leaf| !leaf.placeholder);
-    let meant = matches!(step.step, Step::Issue(WhyIssue::Due { counts: false, .. }));
-    let refused = matches!(result, Ok(issued) if issued.replaces_refused);
-    if meant && refused {
-        memory.pace_mut().ordered(at);
-    }
-    let order = Order {
-        authority,
-        names: Digest::of_domains(&step.domains),
-        replaced: replaced.map(|leaf| leaf.fingerprint),
-        exempt: meant && !refused,
-    };
-    let history = memory.history_mut(&step.name);
-    match (after, result) {
-        (Some(leaf), _) => history.issued(at, &order, leaf.fingerprint),
-        (None, Err(error)) => history.failed(at, &order, failure(error, at)),
-        (None, Ok(_)) => {}
+
+    /// Notes it in `memory`; `authority` is the one that was asked, where the runner
+    /// decides what is due.
+    fn account_for(self, memory: &mut Memory, authority: Option<Digest>) {
+        let (name, at) = (self.step.name, self.at);
+        let failed = self.outcome.as_ref().err().map(|(why, _)| why.clone());
+        memory.record(Attempted::Certificate(name.clone()), at, failed);
+        if let Ok(Some(leaf)) = &self.outcome {
+            memory.record_issued(&name, leaf, at);
+        }
+        let Some(authority) = authority else {
+            return;
+        };
+        let replaced = self.before.filter(|leaf| !leaf.placeholder);
+        let meant = matches!(
+            self.step.step,
+            Step::Issue(WhyIssue::Due { counts: false, .. })
+        );
+        if meant && self.replaces_refused {
+            memory.pace_mut().ordered(at);
+        }
+        let order = Order {
+            authority,
+            names: Digest::of_domains(&self.step.domains),
+            replaced: replaced.map(|leaf| leaf.fingerprint),
+            exempt: meant && !self.replaces_refused,
+        };
+        let history = memory.history_mut(&name);
+        match self.outcome {
+            Ok(Some(leaf)) => history.issued(at, &order, leaf.fingerprint),
+            Err((_, failure)) => history.failed(at, &order, failure),
+            Ok(None) => {}
+        }
     }
 }
 
 /// What was issued.
 fn leaf(result: &Result<Issued, IssueError>) -> Option<&Leaf> {
     result.as_ref().ok()?.published.leaf()
-}
-
-/// How long it is from `at` to `until`; nothing if that is past.
-fn from(at: Timestamp, until: Timestamp) -> SignedDuration {
-    until.duration_since(at).max(SignedDuration::ZERO)
-}
-
-/// Whether it is of no use to ask the authority something else just now.
-fn is_silent(error: &AcmeError) -> bool {
-    let class = error.class();
-    matches!(class, AcmeErrorClass::Network | AcmeErrorClass::Unavailable)
 }
 
 /// What the policy needs to know of a failure.
@@ -342,18 +297,6 @@ fn failure(error: &IssueError, at: Timestamp) -> Failure {
             | AcmeErrorClass::Local => FailureClass::Local,
         },
         retry_after: error.retry_after().map(|until| from(at, until)),
-    }
-}
-
-/// Whether an answer to when to renew may come in a moment.
-fn unanswered(error: &AcmeError, at: Timestamp) -> AriFailure {
-    match error.class() {
-        AcmeErrorClass::Network | AcmeErrorClass::Unavailable | AcmeErrorClass::RateLimited => {
-            AriFailure::Temporary {
-                retry_after: error.retry_after().map(|until| from(at, until)),
-            }
-        }
-        _ => AriFailure::LongTerm,
     }
 }
 
@@ -397,21 +340,20 @@ mod tests {
                 }),
                 look_at: None,
             };
-            let (authority, before) = (Digest::of_authority("https://acme.example/"), leaf_of(1));
+            let authority = Digest::of_authority("https://acme.example/");
+            let wanted = Wanted {
+                step,
+                before: Some(leaf_of(1)),
+                ordering: Ordering::default(),
+                answering: Vec::new(),
+            };
             let mut memory = Memory::default();
             for _ in 0..500 {
                 let issued = Ok(Issued {
                     published: Published::Pair(leaf_of(2)),
                     replaces_refused,
                 });
-                account_for(
-                    &mut memory,
-                    Some(authority),
-                    &step,
-                    Some(&before),
-                    &issued,
-                    at,
-                );
+                Attempt::of(&wanted, &issued, at).account_for(&mut memory, Some(authority));
             }
             memory.pace().free_at()
         };

@@ -1,7 +1,8 @@
 //! One reconcile: look, decide, act, and say when to look again. It takes no
 //! hint of what has changed; a crash anywhere is just another start.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,13 +13,14 @@ use crate::act::issue::Acme;
 use crate::act::rollout::{RolloutError, collect_secrets, remove_leftovers, roll_out};
 use crate::act::step::{About, NamedStep};
 use crate::ahead::Ahead;
+use crate::ask::{Asking, Remembered};
 use crate::clock::now;
 use crate::config::Settings;
 use crate::daemon::{Teller, Work};
 use crate::decide::lease::Lease;
 use crate::decide::{
-    Memory, Occasion, Plan, Policy, RolloutStep, Turn, VersionStep, all_served, ari_questions,
-    decide, forced_in_vain, forced_rollout, forced_versions,
+    Memory, Occasion, Plan, Policy, RolloutStep, Turn, UnderWay, VersionStep, all_served,
+    ari_questions, decide, forced_in_vain, forced_rollout, forced_versions,
 };
 use crate::docker::Manager;
 use crate::metrics::{Looked, Metrics};
@@ -26,9 +28,10 @@ use crate::model::{CertificateName, Schedule, Strategy, Target};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Snapshot, TargetView, observe};
-use crate::obtain::{Obtaining, Remembered};
+use crate::obtain::{Obtaining, wanted};
+use crate::orders::{Note, Orders, What};
 use crate::progress::Progress;
-use crate::report::{Report, RolloutResult};
+use crate::report::{CertificateResult, Report, RolloutResult};
 use crate::rollouts::{Ended, Rollouts, Stay};
 use crate::state::{Key, State, StateError, Store};
 
@@ -51,13 +54,14 @@ pub(crate) struct Runner {
     /// What monitoring is told, if it may ask.
     pub(crate) metrics: Option<Metrics>,
     pub(crate) ahead: Ahead,
-    pub(crate) acme: Acme,
+    pub(crate) acme: Arc<Acme>,
     /// What a person at a terminal sees of it.
     pub(crate) progress: Progress,
     /// Those that this process has under way.
+    pub(crate) orders: Orders,
     pub(crate) rollouts: Rollouts,
-    /// The services that another process in this container is rolling out.
-    pub(crate) rolled_out_elsewhere: BTreeSet<String>,
+    /// What another process in this container is at.
+    pub(crate) elsewhere: UnderWay,
 }
 
 /// Why a rollout could not be forced.
@@ -98,6 +102,10 @@ impl Runner {
         let mut report = Report::default();
         let ended = self.rollouts.ended_before();
         report.rollouts = self.take_notice(ended).await;
+        while let Some(note) = self.orders.noted_before() {
+            self.take_note(note).await;
+        }
+        report.certificates = self.orders.results();
         let mut seen = self.observe_and_remember().await?;
         self.ask_when_to_renew(&seen).await;
         let mut plan = self.decide(&seen, forced);
@@ -108,9 +116,12 @@ impl Runner {
             self.passed(NamedStep::Observed, About::Everything).await;
             self.look_into(plan.leads_to_rollouts_of(&seen)).await;
         }
-        report.certificates = self.obtaining().all(&plan.certificates, &seen).await;
-        // Obtaining takes its time, and the world goes on meanwhile.
-        if !report.certificates.is_empty() {
+        let obtains = plan.obtains();
+        report
+            .certificates
+            .extend(self.obtain(&plan, &seen, stay).await);
+        // That takes its time, and the world goes on meanwhile.
+        if obtains {
             seen = self.observe_and_remember().await?;
             plan = self.decide(&seen, &[]);
         }
@@ -189,6 +200,78 @@ impl Runner {
         let (manager, settings) = (&self.manager, &self.settings);
         let own = self.own.as_ref();
         self.ahead.look_into(manager, settings, own, targets).await;
+    }
+
+    /// Begins to obtain what `plan` has to be, and tells of what has ended by the time
+    /// that it does not stay any longer.
+    async fn obtain(&mut self, plan: &Plan, seen: &Snapshot, stay: Stay) -> Vec<CertificateResult> {
+        let obtaining = Arc::new(Obtaining {
+            manager: self.manager.clone(),
+            settings: self.settings.clone(),
+            own: self.own.clone(),
+            acme: Arc::clone(&self.acme),
+            teller: self.teller.clone(),
+        });
+        for group in wanted(&plan.certificates, seen) {
+            // What waits for its turn is on its way: no later look may forget it.
+            for _ in group.iter().filter(|wanted| wanted.counts()) {
+                self.memory.pace_mut().ordered(now());
+            }
+            let names: Vec<_> = group.iter().map(|it| it.step.name.clone()).collect();
+            let orders = group.iter().any(|it| it.what() == What::Order);
+            let what = if orders {
+                What::Order
+            } else {
+                What::Placeholder
+            };
+            let obtaining = Arc::clone(&obtaining);
+            self.orders.begin(names, what, async move |notes| {
+                obtaining.one_by_one(group, &notes).await;
+            });
+        }
+        let until = Orders::shortly();
+        while let Some(note) = self.orders.note_until(stay, until).await {
+            self.take_note(note).await;
+        }
+        self.orders.results()
+    }
+
+    /// Does what a note about a certificate that is being obtained asks for. Whether it
+    /// was the last one.
+    pub(crate) async fn take_note(&mut self, note: Note) -> bool {
+        match note {
+            Note::Remember(note) => {
+                (note.change)(&mut self.memory);
+                self.state.keep(&self.memory, &note.name).await;
+                // Who waits for it may have been dropped.
+                let _ = note.kept.send(());
+                false
+            }
+            Note::Ended(name, result) => {
+                self.orders.over(&name, result);
+                true
+            }
+        }
+    }
+
+    /// Ends what is under way here, with what it has told.
+    pub(crate) async fn end(&mut self) {
+        while let Some(note) = self.orders.noted_before() {
+            self.take_note(note).await;
+        }
+        self.drop_all().await;
+    }
+
+    /// Drops what is under way here. What the swarm and the authority were told goes on,
+    /// and the next look finds it.
+    pub(crate) async fn drop_all(&mut self) {
+        self.rollouts.drop_all().await;
+        self.orders.drop_all().await;
+    }
+
+    /// Whether anything is under way here that goes on by itself.
+    pub(crate) fn is_at_work(&self) -> bool {
+        !self.rollouts.services().is_empty() || !self.orders.names().is_empty()
     }
 
     /// Begins all of them at once, and tells of those that have ended by the time
@@ -351,16 +434,14 @@ impl Runner {
             forced,
             policy: self.policy(),
             by_dns: self.settings.by_dns(),
-            rolled_out: self.rolled_out(),
-        }
-    }
-
-    /// The services that are rolled out now, by whichever process of this container:
-    /// there is one at a time.
-    fn rolled_out(&self) -> &BTreeSet<String> {
-        match self.rollouts.services() {
-            none if none.is_empty() => &self.rolled_out_elsewhere,
-            own => own,
+            under_way: match self.is_at_work() {
+                true => UnderWay {
+                    rolled_out: self.rollouts.services().clone(),
+                    obtained: self.orders.names().clone(),
+                },
+                // By whichever process of this container: there is one at a time.
+                false => self.elsewhere.clone(),
+            },
         }
     }
 
@@ -370,27 +451,21 @@ impl Runner {
         own.map_or(Policy::Engine, Policy::Own)
     }
 
-    /// What obtains certificates, and what is remembered of them.
-    fn obtaining(&mut self) -> Obtaining<'_> {
-        Obtaining {
-            manager: &self.manager,
+    /// Asks when to renew what the authority is to be asked about now.
+    async fn ask_when_to_renew(&mut self, seen: &Snapshot) {
+        let questions = ari_questions(seen, &self.memory, &self.occasion(&[]), now());
+        if questions.is_empty() {
+            return;
+        }
+        let asking = Asking {
             settings: &self.settings,
-            own: self.own.as_ref(),
             acme: &self.acme,
-            teller: &self.teller,
             remembered: Mutex::new(Remembered {
                 memory: &mut self.memory,
                 state: &mut self.state,
             }),
-        }
-    }
-
-    /// Asks when to renew what the authority is to be asked about now.
-    async fn ask_when_to_renew(&mut self, seen: &Snapshot) {
-        let questions = ari_questions(seen, &self.memory, &self.occasion(&[]), now());
-        if !questions.is_empty() {
-            self.obtaining().ask_when_to_renew(&questions).await;
-        }
+        };
+        asking.ask_when_to_renew(&questions).await;
     }
 
     /// When to look again, after a pass that ended with `report`.

@@ -131,6 +131,10 @@ pub(crate) enum RolloutStatus {
     Due,
     /// It waits for the end of somebody else's update.
     AfterUpdate,
+    /// It waits until one of the service's certificates is obtained.
+    AfterOrder {
+        certificate: CertificateName,
+    },
     /// It waits for its window.
     Waiting {
         until: Timestamp,
@@ -321,6 +325,11 @@ impl Facts<'_> {
         }
         if self.plan.deferred.iter().any(|it| &it.target == name) {
             return RolloutStatus::AfterUpdate;
+        }
+        let mut after_orders = self.plan.obtained_before.iter();
+        if let Some(waits) = after_orders.find(|it| &it.target == name) {
+            let certificate = waits.certificate.clone();
+            return RolloutStatus::AfterOrder { certificate };
         }
         if let Some(held) = self.plan.held.iter().find(|held| &held.target == name) {
             let (until, because) = (held.until, held.because);

@@ -46,6 +46,7 @@ mod gone_back;
 mod held_back;
 mod labs;
 mod leftovers;
+mod long_order;
 mod long_rollout;
 mod many_orders;
 mod monitored;

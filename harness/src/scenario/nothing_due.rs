@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::clock;
 use crate::lab::What;
-use crate::site::{Site, SiteError};
+use crate::site::{Engine, Site, SiteError};
 
 /// Where nothing is due, nothing is touched.
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -48,23 +48,33 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     no_job(stage, &site, since).await
 }
 
-/// `rollover plan --json` says that nothing is due, and until when.
+/// `rollover plan --json` says that nothing is due, and until when; or that certbot is
+/// to be asked, which alone knows it.
 async fn planned(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let output = site.rollover(&["plan", "--json"]).await?;
     let plan: serde_json::Value = serde_json::from_str(&output.stdout).unwrap_or_default();
     let certificate = &plan["certificates"][0];
-    let until = &certificate["why"]["not_due"]["until"];
-    let until = until
-        .as_str()
-        .and_then(|until| until.parse::<Timestamp>().ok());
-    let says = certificate["name"] == site.options().domain.as_str()
-        && certificate["step"] == "nothing"
-        && until.is_some_and(|until| until > clock::now())
+    let (step, expected) = match site.options().engine {
+        Engine::Acme => (is_not_due(certificate), "do nothing until a time to come"),
+        Engine::Certbot => (asks_certbot(certificate), "ask certbot whether it is due"),
+    };
+    let says = step
+        && certificate["name"] == site.options().domain.as_str()
         && plan["rollouts"] == serde_json::json!([]);
     stage.check(output.code == 0 && says, Kind::Unclear, || {
-        format!("expected a plan to do nothing until a time to come, found {output}")
+        format!("expected a plan to {expected}, found {output}")
     });
     Ok(())
+}
+
+fn is_not_due(certificate: &serde_json::Value) -> bool {
+    let until = certificate["why"]["not_due"]["until"].as_str();
+    let until = until.and_then(|until| until.parse::<Timestamp>().ok());
+    certificate["step"] == "nothing" && until.is_some_and(|until| until > clock::now())
+}
+
+fn asks_certbot(certificate: &serde_json::Value) -> bool {
+    certificate["step"] == "issue" && certificate["why"] == "scheduled"
 }
 
 fn rolled_out_nothing(once: &crate::site::Once) -> bool {

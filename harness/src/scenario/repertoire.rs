@@ -5,8 +5,8 @@ use std::pin::Pin;
 use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
     check_bad, check_before, check_clean, check_held_back, crash, disturbed, drift, dual_pair,
-    first_deploy, forced_rollout, gone_back, held_back, leftovers, long_rollout, many_orders,
-    monitored, nothing_due, other_update, placed, private_registry, renewal_restart,
+    first_deploy, forced_rollout, gone_back, held_back, leftovers, long_order, long_rollout,
+    many_orders, monitored, nothing_due, other_update, placed, private_registry, renewal_restart,
     renewal_secret, renewal_signal, renewal_unattended, runners, schedule, secret_rollback,
     servers, state, stopped_rollout, taken_over, two_targets, volume_gluster, volume_lagging,
     window,
@@ -61,6 +61,7 @@ pub const ALL: &[Scenario] = &[
     acme_limited::SCENARIO,
     renewal_unattended::SCENARIO,
     long_rollout::SCENARIO,
+    long_order::SCENARIO,
     crash::at::<9>(),  // certbot_started
     crash::at::<11>(), // issued
     leftovers::SCENARIO,

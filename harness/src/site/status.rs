@@ -49,6 +49,8 @@ pub struct CertificateStatus {
     pub published: String,
     /// Whether the pair is one to begin with, signed by nobody else.
     pub placeholder: Option<bool>,
+    /// What happens next, and when.
+    pub next: String,
     /// A newer version than the published one, which no replica came to serve.
     pub held_back: Option<HeldBackStatus>,
 }

@@ -39,15 +39,24 @@ impl MachineSeen {
 pub(super) async fn look(clock: &RunClock, seen: &mut Vec<MachineSeen>) -> Infallible {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before = None;
+    let mut last = Last::default();
     loop {
         ticks.tick().await;
-        let (until, now) = (clock.now(), Processors::now());
-        if let Some((from, Some(earlier))) = before.replace((until, now))
-            && let Some(spent) = now.and_then(|now| now.since(&earlier))
-        {
-            seen.push(MachineSeen { from, until, spent });
-        }
+        seen.extend(last.then(clock.now(), Processors::now()));
+    }
+}
+
+/// The last look, if there was one, and if the kernel told.
+#[derive(Default)]
+struct Last(Option<(Duration, Processors)>);
+
+impl Last {
+    /// What lies between it and the next one.
+    fn then(&mut self, until: Duration, now: Option<Processors>) -> Option<MachineSeen> {
+        let now = now.map(|now| (until, now));
+        let (from, earlier) = std::mem::replace(&mut self.0, now)?;
+        let spent = now?.1.since(&earlier)?;
+        Some(MachineSeen { from, until, spent })
     }
 }
 
@@ -97,25 +106,17 @@ mod tests {
         assert!(!is_busy(&seen, SECOND * 9, SECOND * 10), "nobody looked");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn looks_are_one_after_the_other() {
-        let (clock, mut seen) = (RunClock::default(), Vec::new());
-        clock.start();
-        // The time that the kernel counts is real.
-        let some = async {
-            for _ in 0..3 {
-                std::thread::sleep(Duration::from_millis(30));
-                tokio::time::sleep(INTERVAL).await;
-            }
-        };
-        tokio::select! {
-            never = look(&clock, &mut seen) => match never {},
-            () = some => {}
-        }
-        assert!(seen.len() >= 2, "{seen:?}");
-        assert!(
-            seen.windows(2).all(|two| two[0].until == two[1].from),
-            "{seen:?}"
-        );
+    #[test]
+    fn a_look_tells_of_the_time_since_the_last_one() {
+        let mut last = Last::default();
+        let read = |all, idle| Some(Processors::read(all, idle, 0));
+        assert_eq!(last.then(SECOND, read(100, 50)), None);
+        let seen = last.then(SECOND * 3, read(300, 150)).unwrap();
+        assert_eq!((seen.from, seen.until), (SECOND, SECOND * 3));
+        assert_eq!(seen.spent.idle, 0.5);
+        assert_eq!(last.then(SECOND * 4, None), None, "the kernel did not tell");
+        assert_eq!(last.then(SECOND * 5, read(500, 150)), None);
+        let seen = last.then(SECOND * 6, read(600, 160)).unwrap();
+        assert_eq!((seen.from, seen.spent.idle), (SECOND * 5, 0.1));
     }
 }

@@ -38,7 +38,7 @@ impl Plan {
             return Exit::Failed;
         }
         if let Ok(told) = ask().await {
-            runner.rolled_out_elsewhere = told.rolled_out();
+            runner.elsewhere = told.under_way();
         }
         let plan = match runner.plan(&self.force).await {
             Ok(plan) => plan,

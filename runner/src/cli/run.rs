@@ -1,12 +1,14 @@
 //! `rollover run`: the daemon.
 
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{error, info, warn};
 
 use super::exclusive::Exclusive;
@@ -74,7 +76,7 @@ impl Run {
             _ = interrupt.recv() => {}
         }
         info!("ending, as asked");
-        runner.rollouts.drop_all().await;
+        runner.end().await;
         give_up(&mut keeper).await;
         Exit::Ok
     }
@@ -108,7 +110,7 @@ async fn lead_for_ever(keeper: &mut Keeper, runner: &mut Runner, changed: &Notif
         keeper.acquire(|waits| teller.stands_by(waits)).await;
         info!("holding the lease");
         if let Err(lost) = keeper.while_held(reconcile_for_ever(runner, changed)).await {
-            runner.rollouts.drop_all().await;
+            runner.drop_all().await;
             runner.state.stands_by();
             if let Some(metrics) = &runner.metrics {
                 metrics.stands_by();
@@ -141,9 +143,33 @@ async fn reconcile_for_ever(runner: &mut Runner, changed: &Notify) {
         let wait = look(runner, &mut exclusive, &mut last).await;
         let next = now().checked_add(wait).ok();
         runner.teller.looks_again(&runner.memory, next);
-        tokio::select! {
-            () = until_next_look(wait, changed) => {}
-            () = runner.rollouts.one_ended() => {}
+        until_there_is_something(runner, until_next_look(wait, changed)).await;
+    }
+}
+
+/// Waits for the next look, or until something that goes on by itself has ended.
+async fn until_there_is_something(runner: &mut Runner, next_look: impl Future<Output = ()>) {
+    let mut next_look = pin!(next_look);
+    let mut soon = None;
+    loop {
+        let soon_over = async move {
+            match soon {
+                Some(soon) => sleep_until(soon).await,
+                None => pending().await,
+            }
+        };
+        let note = tokio::select! {
+            () = &mut next_look => return,
+            () = runner.rollouts.one_ended() => return,
+            () = soon_over => return,
+            note = runner.orders.note() => note,
+        };
+        // Of many that end one after the other, each is not worth a look of its own.
+        if runner.take_note(note).await {
+            if runner.orders.names().is_empty() {
+                return;
+            }
+            soon.get_or_insert(Instant::now() + BETWEEN_LOOKS);
         }
     }
 }
@@ -158,7 +184,7 @@ async fn until_next_look(wait: Duration, changed: &Notify) {
 }
 
 /// Looks, and acts. No other reconcile in this container begins before it has
-/// ended, and the rollouts too that go on after it.
+/// ended, and all that goes on after it.
 async fn look(
     runner: &mut Runner,
     exclusive: &mut Option<Exclusive>,
@@ -175,7 +201,7 @@ async fn look(
     }
     runner.teller.looks(now());
     let looked = runner.reconcile(&[], Stay::Shortly).await;
-    if runner.rollouts.services().is_empty() {
+    if !runner.is_at_work() {
         *exclusive = None;
     }
     match looked {
@@ -194,8 +220,6 @@ async fn look(
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
 
     async fn waited(changed: &Notify) -> u64 {

@@ -1,20 +1,20 @@
 //! What every command that works on the swarm begins with.
 
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tracing::warn;
 
 use super::exclusive::Exclusive;
-use crate::act::issue::Acme;
 use crate::ahead::Ahead;
 use crate::clock;
 use crate::config::{LogFormat, SettingError, Settings};
 use crate::daemon::Teller;
-use crate::decide::Memory;
+use crate::decide::{Memory, UnderWay};
 use crate::docker::{ConnectError, connect_to_manager};
 use crate::observe::own::{self, Own};
+use crate::orders::Orders;
 use crate::progress::Progress;
 use crate::reconcile::Runner;
 use crate::rollouts::Rollouts;
@@ -72,6 +72,7 @@ async fn start_with(settings: Settings, progress: Progress) -> Result<Runner, St
     }
     let stack = own.as_ref().and_then(|own| own.stack.clone());
     let store = Store::new(manager.docker.clone(), own::name(own.as_ref()), stack);
+    let orders = Orders::new(settings.certificates_at_once());
     Ok(Runner {
         manager,
         state: State::new(store.clone()),
@@ -83,10 +84,11 @@ async fn start_with(settings: Settings, progress: Progress) -> Result<Runner, St
         memory: Memory::default(),
         metrics: None,
         ahead: Ahead::default(),
-        acme: Acme::default(),
+        acme: Arc::default(),
         progress,
+        orders,
         rollouts: Rollouts::default(),
-        rolled_out_elsewhere: BTreeSet::new(),
+        elsewhere: UnderWay::default(),
     })
 }
 

@@ -34,7 +34,7 @@ impl Status {
         if let Ok(told) = &told {
             runner.memory = told.memory.clone();
             runner.schedule = told.schedule.clone();
-            runner.rolled_out_elsewhere = told.rolled_out();
+            runner.elsewhere = told.under_way();
         }
         // What replicas serve can be told without it, and that it is missing is told.
         let _ = runner.recall().await;

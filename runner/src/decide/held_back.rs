@@ -211,12 +211,13 @@ fn look<'a>(
 }
 
 /// Adds to `plan` which versions are to change places, and what is held back.
-/// Nothing of what is `rolled_out` now changes places: who is told of it must find it.
+/// Nothing of what is `left_alone` changes places: who is told of it must find it, and
+/// who obtains it finds what it began with.
 pub(super) fn decide(
     plan: &mut Plan,
     snapshot: &Snapshot,
     memory: &Memory,
-    rolled_out: &BTreeSet<&CertificateName>,
+    left_alone: &BTreeSet<&CertificateName>,
     now: Timestamp,
 ) {
     let mut tries = Vec::new();
@@ -227,7 +228,7 @@ pub(super) fn decide(
         match look.state() {
             State::Unknown => {}
             State::Over => plan.released.push(name.clone()),
-            State::Published if rolled_out.contains(name) => {}
+            State::Published if left_alone.contains(name) => {}
             State::Published => match look.published() {
                 Some(step) => plan.versions.push(step),
                 None if look.held_back.trying && !look.is_served() => {}
@@ -237,7 +238,7 @@ pub(super) fn decide(
                 plan.problems.push(look.problem(version));
                 plan.tries_at
                     .extend(Some(look.until()).filter(|&until| until > now));
-                let begins = look.could_begin() && !rolled_out.contains(name);
+                let begins = look.could_begin() && !left_alone.contains(name);
                 let why = look.why_now().filter(|_| begins);
                 tries.extend(why.map(|why| (look.held_back.at, look.again(version, why))));
             }

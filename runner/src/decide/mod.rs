@@ -28,12 +28,12 @@ pub(crate) use plan::NotMended;
 use plan::WhyNot;
 pub(crate) use plan::{
     ByDns, CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep,
-    SecretsStep, Step, Turn, VersionStep, WhyIssue,
+    SecretsStep, Step, Turn, UnderWay, VersionStep, WhyIssue,
 };
-use renewal::WhyHeld;
+use renewal::{Digest, WhyHeld};
 pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
@@ -51,9 +51,17 @@ pub(crate) fn decide(
     plan.problems
         .extend(snapshot.labels.iter().cloned().map(Problem::Label));
     let rolled_out = rolled_out(snapshot, occasion);
+    let obtained = &occasion.under_way.obtained;
+    let under_way = obtained
+        .iter()
+        .filter_map(|name| snapshot.certificates.get(name));
+    let ordered: HashSet<Digest> = under_way
+        .map(|view| Digest::of_domains(&view.domains))
+        .collect();
     let mut planned = own::Planned::none(snapshot, memory);
     for (name, certificate) in &snapshot.certificates {
         let (step, look_at) = match look(snapshot, name, certificate, memory, occasion, now) {
+            _ if obtained.contains(name) => (Step::Nothing(WhyNot::UnderWay), None),
             Some(look) => look.step(&mut planned),
             None => {
                 let step = issue::step(snapshot, name, certificate, memory, occasion, now);
@@ -66,6 +74,10 @@ pub(crate) fn decide(
             Step::Issue(_) if refused.is_some() => (Step::Nothing(WhyNot::Problem), None),
             Step::Issue(why) if why != WhyIssue::Forced && rolled_out.contains(name) => {
                 (Step::Nothing(WhyNot::RolledOut), None)
+            }
+            // An authority may answer a second order with the first.
+            Step::Issue(_) if ordered.contains(&Digest::of_domains(&certificate.domains)) => {
+                (Step::Nothing(WhyNot::UnderWay), None)
             }
             step => (step, look_at),
         };
@@ -88,7 +100,8 @@ pub(crate) fn decide(
     }
     // certbot has its own way to know which version is the newest.
     if let Policy::Own(_) = occasion.policy {
-        held_back::decide(&mut plan, snapshot, memory, &rolled_out, now);
+        let left_alone = rolled_out.into_iter().chain(obtained).collect();
+        held_back::decide(&mut plan, snapshot, memory, &left_alone, now);
     }
     for view in &snapshot.targets {
         rollout::decide(&mut plan, snapshot, view, memory, occasion, now);
@@ -102,7 +115,7 @@ fn rolled_out<'a>(
     occasion: &Occasion<'_>,
 ) -> BTreeSet<&'a CertificateName> {
     let targets = snapshot.targets.iter().map(|view| &view.target);
-    let targets = targets.filter(|target| occasion.rolled_out.contains(&target.name));
+    let targets = targets.filter(|target| occasion.under_way.rolled_out.contains(&target.name));
     let certificates = targets.flat_map(|target| &target.certificates);
     certificates.map(|wanted| &wanted.name).collect()
 }

@@ -24,8 +24,16 @@ pub(crate) struct Occasion<'a> {
     pub(crate) forced: &'a [CertificateName],
     pub(crate) policy: Policy,
     pub(crate) by_dns: ByDns,
-    /// The services that are rolled out now.
-    pub(crate) rolled_out: &'a BTreeSet<String>,
+    pub(crate) under_way: UnderWay,
+}
+
+/// What goes on by itself when it is decided what else is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UnderWay {
+    /// The services that are rolled out.
+    pub(crate) rolled_out: BTreeSet<String>,
+    /// The certificates that are obtained.
+    pub(crate) obtained: BTreeSet<CertificateName>,
 }
 
 /// What becomes of a certificate that asks for the challenge dns-01.
@@ -64,6 +72,8 @@ pub(crate) struct Plan {
     pub(crate) rollouts: Vec<RolloutStep>,
     /// The targets that are rolled out already.
     pub(crate) rolled_out: Vec<String>,
+    /// Rollouts that cannot begin before something is obtained, or not.
+    pub(crate) obtained_before: Vec<ObtainedBefore>,
     /// Rollouts that cannot begin before something else has ended.
     pub(crate) deferred: Vec<Deferred>,
     /// Rollouts that wait for a maintenance window.
@@ -74,18 +84,23 @@ pub(crate) struct Plan {
 impl Plan {
     /// Whether anything is to be done now.
     pub(crate) fn has_work(&self) -> bool {
+        self.obtains() || !self.versions.is_empty() || !self.rollouts.is_empty()
+    }
+
+    /// Whether a certificate is to be obtained now, or a placeholder made.
+    pub(crate) fn obtains(&self) -> bool {
         let mut certificates = self.certificates.iter();
-        let work = certificates.any(|certificate| !matches!(certificate.step, Step::Nothing(_)));
-        work || !self.versions.is_empty() || !self.rollouts.is_empty()
+        certificates.any(|certificate| !matches!(certificate.step, Step::Nothing(_)))
     }
 
     /// The rollouts that wait, each in a line.
     pub(crate) fn waits(&self) -> impl Iterator<Item = String> {
         let rolled_out = self.rolled_out.iter();
         let rolled_out = rolled_out.map(|name| format!("service {name}: a rollout is under way"));
+        let obtained = self.obtained_before.iter().map(ObtainedBefore::to_string);
         let deferred = self.deferred.iter().map(Deferred::to_string);
         let held = self.held.iter().map(Held::to_string);
-        rolled_out.chain(deferred).chain(held)
+        rolled_out.chain(obtained).chain(deferred).chain(held)
     }
 
     /// What is waited for, because it comes by itself.
@@ -114,7 +129,8 @@ impl Plan {
         let held = held.map(String::as_str);
         let planned = self.rollouts.iter().map(|step| step.target.name.as_str());
         let rolled_out = self.rolled_out.iter().map(String::as_str);
-        let planned = planned.chain(rolled_out);
+        let obtained = self.obtained_before.iter().map(|it| it.target.as_str());
+        let planned = planned.chain(rolled_out).chain(obtained);
         let deferred = self.deferred.iter().map(|it| it.target.as_str());
         let waiting = self.held.iter().map(|held| held.target.as_str());
         planned.chain(held).chain(deferred).chain(waiting).collect()
@@ -139,7 +155,7 @@ impl Plan {
 }
 
 /// What is to be done about one certificate.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct CertificateStep {
     pub(crate) name: CertificateName,
     pub(crate) domains: Vec<DomainName>,
@@ -151,7 +167,7 @@ pub(crate) struct CertificateStep {
     pub(crate) look_at: Option<Timestamp>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "step", content = "why")]
 pub(crate) enum Step {
     /// Put a self-signed certificate there, so that a load balancer can start.
@@ -201,6 +217,8 @@ pub(crate) enum WhyNot {
     ReplicasStarting,
     /// A service that serves it is rolled out, and must find what it began with.
     RolledOut,
+    /// It is being obtained, or another for the same names is.
+    UnderWay,
     /// A problem stands in the way.
     Problem,
     /// A newer version is there, and held back: that is tried again then.
@@ -388,6 +406,14 @@ pub(crate) struct Stale {
     pub(crate) task: String,
     pub(crate) replica: String,
     pub(crate) serves: Fingerprint,
+}
+
+/// A rollout that cannot begin before one of the service's certificates is obtained, or
+/// its order has failed: what it began with must be there until its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ObtainedBefore {
+    pub(crate) target: String,
+    pub(crate) certificate: CertificateName,
 }
 
 /// A rollout that waits for the end of an update of its service.
@@ -609,6 +635,9 @@ impl fmt::Display for Step {
                 WhyNot::RolledOut => {
                     f.write_str("nothing before the rollout that is under way ends")
                 }
+                WhyNot::UnderWay => {
+                    f.write_str("nothing more: an order for its names is under way")
+                }
                 WhyNot::Problem => f.write_str("nothing: a problem stands in the way"),
                 WhyNot::HeldBack { fingerprint, until } => write!(
                     f,
@@ -621,6 +650,19 @@ impl fmt::Display for Step {
                 }
             },
         }
+    }
+}
+
+impl fmt::Display for ObtainedBefore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            target,
+            certificate,
+        } = self;
+        write!(
+            f,
+            "service {target}: a rollout waits for certificate {certificate}, which is being obtained"
+        )
     }
 }
 

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::hold::{Held, held};
 use super::plan::{
-    Canary, Deferred, Expected, Named, NotMended, Occasion, Plan, Problem, RolloutStep, Stale,
+    Canary, Deferred, Expected, Named, NotMended, ObtainedBefore, Occasion, Plan, Problem,
+    RolloutStep, Stale,
 };
 use super::secret::{self, Secrets};
 use super::standing::{Flaw, Standing, standing, target_in_step};
@@ -25,13 +26,22 @@ pub(super) fn decide(
 ) {
     plan.problems.extend(public(snapshot, view, now));
     let step = step(plan, snapshot, view, memory, now, Touch::Stale);
-    if occasion.rolled_out.contains(&view.target.name) {
-        plan.rolled_out.push(view.target.name.clone());
+    let (target, under_way) = (&view.target, &occasion.under_way);
+    if under_way.rolled_out.contains(&target.name) {
+        plan.rolled_out.push(target.name.clone());
         return;
     }
     let Some(step) = step else {
         return;
     };
+    let mut wanted = target.certificates.iter().map(|spec| &spec.name);
+    if let Some(obtained) = wanted.find(|name| under_way.obtained.contains(name)) {
+        plan.obtained_before.push(ObtainedBefore {
+            target: target.name.clone(),
+            certificate: obtained.clone(),
+        });
+        return;
+    }
     match deferred(&step, now) {
         None => plan_or_hold(plan, view, memory, now, step),
         Some(Waits::Soon(deferred)) => plan.deferred.push(deferred),

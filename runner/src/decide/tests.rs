@@ -137,7 +137,7 @@ fn decided(snapshot: &Snapshot, memory: &Memory, forced: &[CertificateName]) -> 
         forced,
         policy: Policy::Engine,
         by_dns: ByDns::Answered,
-        rolled_out: &BTreeSet::new(),
+        under_way: UnderWay::default(),
     };
     decide(snapshot, memory, &occasion, now())
 }
@@ -619,7 +619,10 @@ fn what_is_rolled_out_is_left_alone_and_all_the_rest_goes_on() {
             forced,
             policy: Policy::Engine,
             by_dns: ByDns::Answered,
-            rolled_out: &BTreeSet::from([service.to_owned()]),
+            under_way: UnderWay {
+                rolled_out: BTreeSet::from([service.to_owned()]),
+                ..UnderWay::default()
+            },
         };
         decide(&world, &Memory::default(), &occasion, now())
     };
@@ -641,6 +644,62 @@ fn what_is_rolled_out_is_left_alone_and_all_the_rest_goes_on() {
     assert_eq!(unrelated, Step::Issue(WhyIssue::Scheduled));
     let forced = step(with(rolled_out, &[name()]));
     assert_eq!(forced, Step::Issue(WhyIssue::Forced));
+}
+
+/// An order that takes long holds up what serves its certificate, and nothing else.
+#[test]
+fn what_is_being_obtained_is_left_alone_and_all_the_rest_goes_on() {
+    let mut world = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    let (one, other) = (name(), CertificateName::parse("other.example.org").unwrap());
+    let same_names = CertificateName::parse("example.org-rsa").unwrap();
+    let view = world.certificates[&one].clone();
+    world.certificates.insert(same_names.clone(), view.clone());
+    let of_other = |nth| Leaf {
+        names: vec![other.to_string()],
+        ..leaf(nth)
+    };
+    let view = CertificateView {
+        domains: vec![DomainName::parse(other.as_str()).unwrap()],
+        published: Published::Pair(of_other(2)),
+        ..view
+    };
+    world.certificates.insert(other.clone(), view);
+    let mut second = world.targets[0].clone();
+    second.target.name = "other".to_owned();
+    second.target.certificates[0].name = other.clone();
+    for (view, serving) in second.replicas.iter_mut().zip(all(&of_other(1))) {
+        view.serving = BTreeMap::from([(other.clone(), serving)]);
+    }
+    world.targets.push(second);
+    let schedule = Schedule::parse("0 3,15 * * *", "UTC").unwrap();
+    let occasion = Occasion {
+        schedule: &schedule,
+        forced: std::slice::from_ref(&one),
+        policy: Policy::Engine,
+        by_dns: ByDns::Answered,
+        under_way: UnderWay {
+            obtained: BTreeSet::from([one.clone()]),
+            ..UnderWay::default()
+        },
+    };
+    let plan = decide(&world, &Memory::default(), &occasion, now());
+    let step = |name| {
+        &plan
+            .certificates
+            .iter()
+            .find(|it| it.name == name)
+            .unwrap()
+            .step
+    };
+    assert_eq!(*step(one), Step::Nothing(WhyNot::UnderWay), "forced or not");
+    assert_eq!(*step(same_names), Step::Nothing(WhyNot::UnderWay));
+    assert_eq!(*step(other), Step::Issue(WhyIssue::Scheduled));
+    let planned = plan.rollouts.iter().map(|it| it.target.name.as_str());
+    assert_eq!(planned.collect::<Vec<_>>(), ["other"]);
+    let waits = world.targets[0].target.name.as_str();
+    assert!(plan.unfinished().contains(&waits), "its job is wanted");
+    insta::assert_snapshot!(plan.waiting().join("\n"), @"service patch_loadbalancer: a rollout waits for certificate example.org, which is being obtained");
+    assert!(!plan.under_way(), "its end calls the next look");
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! The status of small worlds, as it is printed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use super::*;
 use crate::decide::tests::{all, leaf, name, now, world};
-use crate::decide::{ByDns, Memory, Occasion, Policy, decide};
+use crate::decide::{ByDns, Memory, Occasion, Policy, UnderWay, decide};
 use crate::model::{Schedule, Serving, Window};
 
 fn schedule() -> Schedule {
@@ -28,7 +27,9 @@ fn status(snapshot: &Snapshot, told: Result<&Told, String>) -> Status {
         forced: &[],
         policy: Policy::Engine,
         by_dns: ByDns::Answered,
-        rolled_out: &BTreeSet::new(),
+        under_way: told
+            .as_ref()
+            .map_or_else(|_| UnderWay::default(), |told| told.under_way()),
     };
     let memory = memory.unwrap_or_default();
     let plan = decide(snapshot, &memory, &occasion, now());
@@ -154,7 +155,7 @@ fn a_rollout_that_failed_is_told_with_its_retry_and_its_reason() {
             forced: &[],
             policy: Policy::Engine,
             by_dns: ByDns::Answered,
-            rolled_out: &BTreeSet::new(),
+            under_way: UnderWay::default(),
         },
         now(),
     );
@@ -182,6 +183,26 @@ fn what_the_daemon_is_at_is_told_as_under_way() {
         matches!(rollout, RolloutStatus::RollingOut { .. }),
         "{rollout:?}"
     );
+}
+
+#[test]
+fn what_waits_for_an_order_is_told_with_its_certificate() {
+    let world = world(Published::Pair(leaf(2)), all(&leaf(1)));
+    let teller = crate::daemon::Teller::new(schedule());
+    let _at_work = teller.begins(Work::Obtaining(name()));
+    let status = status(&world, Ok(&teller.told_at(now())));
+    let rollout = &status.targets[0].rollout;
+    assert_eq!(
+        *rollout,
+        RolloutStatus::AfterOrder {
+            certificate: name()
+        }
+    );
+    let text = status.to_string();
+    let says = "always  waits for example.org, which is being obtained";
+    assert!(text.contains(says), "{text}");
+    let next = &status.certificates[0].next;
+    assert!(next.starts_with("being obtained since"), "{next}");
 }
 
 #[test]

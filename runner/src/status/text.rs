@@ -184,6 +184,9 @@ impl fmt::Display for RolloutStatus {
             Self::InStep => f.write_str("in step"),
             Self::RollingOut { since } => write!(f, "rolling out since {}", whole(*since)),
             Self::AfterUpdate => f.write_str("waits for the end of another update"),
+            Self::AfterOrder { certificate } => {
+                write!(f, "waits for {certificate}, which is being obtained")
+            }
             Self::Due => f.write_str("due at the next look"),
             Self::Waiting { until, because } => {
                 write!(f, "waits until {}: {because}", whole(*until))

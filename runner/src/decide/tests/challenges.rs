@@ -23,7 +23,7 @@ fn decided(snapshot: &Snapshot, by_dns: ByDns) -> (Step, Vec<String>) {
         forced: &[],
         policy: Policy::Engine,
         by_dns,
-        rolled_out: &BTreeSet::new(),
+        under_way: UnderWay::default(),
     };
     let mut plan = decide(snapshot, &Memory::default(), &occasion, now());
     let problems = plan.problems.iter().map(ToString::to_string).collect();

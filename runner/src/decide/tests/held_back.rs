@@ -22,14 +22,14 @@ fn decided_at(
     forced: &[CertificateName],
     now: Timestamp,
 ) -> Plan {
-    decided_while(snapshot, memory, forced, &BTreeSet::new(), now)
+    decided_while(snapshot, memory, forced, UnderWay::default(), now)
 }
 
 fn decided_while(
     snapshot: &Snapshot,
     memory: &Memory,
     forced: &[CertificateName],
-    rolled_out: &BTreeSet<String>,
+    under_way: UnderWay,
     now: Timestamp,
 ) -> Plan {
     let schedule = Schedule::parse("0 3,15 * * *", "UTC").unwrap();
@@ -38,7 +38,7 @@ fn decided_while(
         forced,
         policy: Policy::Own(authority()),
         by_dns: ByDns::Answered,
-        rolled_out,
+        under_way,
     };
     decide(snapshot, memory, &occasion, now)
 }
@@ -104,9 +104,12 @@ impl Failed {
 
     /// The same while its target is rolled out.
     fn plan_while_rolled_out(&self, minutes: i32) -> Plan {
-        let rolled_out = BTreeSet::from([self.world.targets[0].target.name.clone()]);
+        let under_way = UnderWay {
+            rolled_out: BTreeSet::from([self.world.targets[0].target.name.clone()]),
+            ..UnderWay::default()
+        };
         let at = now() + MINUTE * minutes;
-        decided_while(&self.world, &self.memory, &[], &rolled_out, at)
+        decided_while(&self.world, &self.memory, &[], under_way, at)
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn decided_by_own(
         forced,
         policy: Policy::Own(authority()),
         by_dns: ByDns::Answered,
-        rolled_out: &BTreeSet::new(),
+        under_way: UnderWay::default(),
     };
     decide(snapshot, memory, &occasion, now())
 }
@@ -198,7 +198,7 @@ fn the_authority_is_asked_for_its_window_and_its_answer_counts() {
         forced: &[],
         policy: Policy::Own(authority()),
         by_dns: ByDns::Answered,
-        rolled_out: &BTreeSet::new(),
+        under_way: UnderWay::default(),
     };
     let questions = |memory: &Memory| ari_questions(&snapshot, memory, &occasion, now());
     let asked = questions(&memory);
@@ -277,13 +277,16 @@ fn one_plan_keeps_to_the_account_s_pace() {
 #[test]
 fn what_is_due_and_cannot_be_done_now_is_not_looked_at_at_once() {
     let (due, schedule) = (aged(90), Schedule::parse("0 3,15 * * *", "UTC").unwrap());
-    let rolled_out = BTreeSet::from([due.targets[0].target.name.clone()]);
+    let under_way = UnderWay {
+        rolled_out: BTreeSet::from([due.targets[0].target.name.clone()]),
+        ..UnderWay::default()
+    };
     let occasion = Occasion {
         schedule: &schedule,
         forced: &[],
         policy: Policy::Own(authority()),
         by_dns: ByDns::Answered,
-        rolled_out: &rolled_out,
+        under_way,
     };
     let plan = decide(&due, &Memory::default(), &occasion, now());
     assert_eq!(plan.certificates[0].step, Step::Nothing(WhyNot::RolledOut));

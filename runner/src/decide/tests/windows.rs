@@ -174,7 +174,7 @@ proptest! {
     ) {
         let world = windowed(window, with_hours_left(hours));
         let schedule = Schedule::parse("0 3,15 * * *", "UTC").unwrap();
-        let occasion = Occasion { schedule: &schedule, forced: &[], policy: Policy::Engine, by_dns: ByDns::Answered, rolled_out: &BTreeSet::new() };
+        let occasion = Occasion { schedule: &schedule, forced: &[], policy: Policy::Engine, by_dns: ByDns::Answered, under_way: UnderWay::default() };
         let plan = decide(&world, &Memory::default(), &occasion, now());
         prop_assert_eq!(plan.rollouts.len() + plan.held.len(), 1);
         if let Some(held) = plan.held.first() {
