@@ -7,10 +7,26 @@ use serde::{Deserialize, Serialize};
 
 /// What processors have spent since the machine's start, all of them together, in ticks.
 #[derive(Debug, Clone, Copy)]
-pub struct Processors {
+struct Processors {
     all: u64,
     idle: u64,
     stolen: u64,
+}
+
+/// Tells how processors spent the time since it was asked last.
+#[derive(Debug, Default)]
+pub struct Meter(Option<Processors>);
+
+impl Meter {
+    /// How they spent it; `None` the first time, and where the kernel does not tell.
+    pub fn spent(&mut self) -> Option<Spent> {
+        self.then(Processors::now())
+    }
+
+    fn then(&mut self, now: Option<Processors>) -> Option<Spent> {
+        let before = std::mem::replace(&mut self.0, now)?;
+        now?.since(before)
+    }
 }
 
 /// How processors spent a time, each as a share of all of it, from 0 to 1.
@@ -24,22 +40,12 @@ pub struct Spent {
 
 impl Processors {
     /// Up to now; `None` where the kernel does not tell.
-    #[must_use]
-    pub fn now() -> Option<Self> {
-        KernelStats::current()
-            .ok()
-            .map(|stats| (&stats.total).into())
+    fn now() -> Option<Self> {
+        let stats = KernelStats::current().ok()?;
+        Some((&stats.total).into())
     }
 
-    /// As it could have been read.
-    #[cfg(test)]
-    pub(crate) const fn read(all: u64, idle: u64, stolen: u64) -> Self {
-        Self { all, idle, stolen }
-    }
-
-    /// How they spent the time since `earlier`; `None` if there was none.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Option<Spent> {
+    fn since(self, earlier: Self) -> Option<Spent> {
         let all = self.all.checked_sub(earlier.all).filter(|all| *all > 0)?;
         let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / all as f64;
         Some(Spent {
@@ -68,15 +74,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_of_the_time_between() {
-        let before = Processors::read(1000, 500, 20);
-        let between = Processors::read(1200, 550, 30).since(&before);
+    fn shares_are_of_the_time_since_it_was_asked_last() {
+        let read = |all, idle, stolen| Some(Processors { all, idle, stolen });
+        let mut meter = Meter::default();
+        assert_eq!(meter.then(read(1000, 500, 20)), None, "the first time");
+        let spent = meter.then(read(1200, 550, 30));
         let expected = Spent {
             idle: 0.25,
             stolen: 0.05,
         };
-        assert_eq!(between, Some(expected));
-        assert_eq!(before.since(&before), None);
+        assert_eq!(spent, Some(expected));
+        assert_eq!(meter.then(read(1200, 550, 30)), None, "no time");
+        assert_eq!(meter.then(None), None, "the kernel did not tell");
+        assert_eq!(meter.then(read(1500, 550, 30)), None);
     }
 
     #[test]

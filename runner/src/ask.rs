@@ -3,13 +3,13 @@
 use std::cell::Cell;
 
 use futures_util::stream::{self, StreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tracing::warn;
 
 use crate::act::issue::Acme;
 use crate::act::issue::acme::{AcmeError, AcmeErrorClass};
-use crate::clock::now;
+use crate::clock::{left, now};
 use crate::config::Settings;
 use crate::decide::Memory;
 use crate::decide::renewal::{AriAnswer, AriFailure};
@@ -66,7 +66,7 @@ impl Asking<'_> {
                     Ok(window) => {
                         let answer = AriAnswer {
                             window: Some((window.start, window.end)),
-                            retry_after: window.retry_after.map(|until| from(at, until)),
+                            retry_after: window.retry_after.map(|until| left(at, until)),
                         };
                         history.ari_answered(at, *fingerprint, &answer);
                     }
@@ -99,14 +99,9 @@ fn unanswered(error: &AcmeError, at: Timestamp) -> AriFailure {
     match error.class() {
         AcmeErrorClass::Network | AcmeErrorClass::Unavailable | AcmeErrorClass::RateLimited => {
             AriFailure::Temporary {
-                retry_after: error.retry_after().map(|until| from(at, until)),
+                retry_after: error.retry_after().map(|until| left(at, until)),
             }
         }
         _ => AriFailure::LongTerm,
     }
-}
-
-/// How long it is from `at` to `until`; nothing if that is past.
-pub(crate) fn from(at: Timestamp, until: Timestamp) -> SignedDuration {
-    until.duration_since(at).max(SignedDuration::ZERO)
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// How far ahead a test has put this clock.
 static AHEAD: OnceLock<Duration> = OnceLock::new();
@@ -21,4 +21,9 @@ pub(crate) fn put_ahead(by: Duration) {
 )]
 pub(crate) fn now() -> Timestamp {
     Timestamp::now() + AHEAD.get().copied().unwrap_or_default()
+}
+
+/// How long it is from `at` to `until`; nothing if that is past.
+pub(crate) fn left(at: Timestamp, until: Timestamp) -> SignedDuration {
+    until.duration_since(at).max(SignedDuration::ZERO)
 }

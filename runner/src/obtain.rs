@@ -12,8 +12,7 @@ use crate::act::issue::{
     self, Acme, CHALLENGE_PORT, IssueError, Issued, PlaceholderError, Request,
 };
 use crate::act::step::{About, NamedStep};
-use crate::ask::from;
-use crate::clock::now;
+use crate::clock::{left, now};
 use crate::config::Settings;
 use crate::daemon::{Teller, Work};
 use crate::decide::renewal::{Digest, Failure, FailureClass, Order};
@@ -53,14 +52,6 @@ impl Wanted {
             before: before.cloned(),
             ordering: snapshot.ordering(&step.name),
             answering: answering(snapshot, &step.name),
-        }
-    }
-
-    /// What it takes.
-    pub(crate) fn what(&self) -> What {
-        match self.step.step {
-            Step::PublishPlaceholder => What::Placeholder,
-            _ => What::Order,
         }
     }
 
@@ -191,6 +182,16 @@ pub(crate) fn wanted(steps: &[CertificateStep], snapshot: &Snapshot) -> Vec<Vec<
     groups.map(wanted).collect()
 }
 
+/// What it takes to do all of `group`.
+pub(crate) fn takes(group: &[Wanted]) -> What {
+    let mut steps = group.iter().map(|wanted| &wanted.step.step);
+    if steps.all(|step| *step == Step::PublishPlaceholder) {
+        What::Placeholder
+    } else {
+        What::Order
+    }
+}
+
 /// What is to be done for each set of names, in its order.
 fn by_names(steps: &[CertificateStep]) -> Vec<Vec<&CertificateStep>> {
     let mut groups: Vec<(Digest, Vec<&CertificateStep>)> = Vec::new();
@@ -296,7 +297,7 @@ fn failure(error: &IssueError, at: Timestamp) -> Failure {
             | AcmeErrorClass::DnsNotSeen
             | AcmeErrorClass::Local => FailureClass::Local,
         },
-        retry_after: error.retry_after().map(|until| from(at, until)),
+        retry_after: error.retry_after().map(|until| left(at, until)),
     }
 }
 

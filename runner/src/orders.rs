@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -16,10 +15,6 @@ use crate::decide::Memory;
 use crate::model::CertificateName;
 use crate::report::CertificateResult;
 use crate::rollouts::Stay;
-
-/// How long a look that begins to obtain certificates stays with them. Most are there in
-/// seconds, and then told by the look that began it.
-const SHORTLY: Duration = Duration::from_secs(10);
 
 /// Something about a certificate that is being obtained.
 pub(crate) enum Note {
@@ -173,11 +168,6 @@ impl Orders {
         }
     }
 
-    /// Until when who begins now stays, if it does so shortly.
-    pub(crate) fn shortly() -> Instant {
-        Instant::now() + SHORTLY
-    }
-
     /// Takes the note that nobody is at a certificate any more.
     pub(crate) fn over(&mut self, name: &CertificateName, result: Option<CertificateResult>) {
         self.names.remove(name);
@@ -206,10 +196,13 @@ impl Orders {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::time::sleep;
 
     use super::*;
     use crate::clock::now;
+    use crate::rollouts::SHORTLY;
 
     fn name(of: &str) -> CertificateName {
         CertificateName::parse(&format!("{of}.example")).unwrap()
@@ -249,7 +242,7 @@ mod tests {
     }
 
     async fn stayed(orders: &mut Orders, stay: Stay) -> Vec<String> {
-        let until = Orders::shortly();
+        let until = Instant::now() + SHORTLY;
         while let Some(note) = orders.note_until(stay, until).await {
             take(orders, note);
         }

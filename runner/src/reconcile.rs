@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::act::issue::Acme;
@@ -28,11 +29,11 @@ use crate::model::{CertificateName, Schedule, Strategy, Target};
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
 use crate::observe::{Snapshot, TargetView, observe};
-use crate::obtain::{Obtaining, wanted};
-use crate::orders::{Note, Orders, What};
+use crate::obtain::{Obtaining, takes, wanted};
+use crate::orders::{Note, Orders};
 use crate::progress::Progress;
 use crate::report::{CertificateResult, Report, RolloutResult};
-use crate::rollouts::{Ended, Rollouts, Stay};
+use crate::rollouts::{Ended, Rollouts, SHORTLY, Stay};
 use crate::state::{Key, State, StateError, Store};
 
 /// How soon to look again while something is under way.
@@ -116,12 +117,11 @@ impl Runner {
             self.passed(NamedStep::Observed, About::Everything).await;
             self.look_into(plan.leads_to_rollouts_of(&seen)).await;
         }
-        let obtains = plan.obtains();
-        report
-            .certificates
-            .extend(self.obtain(&plan, &seen, stay).await);
-        // That takes its time, and the world goes on meanwhile.
-        if obtains {
+        // What ends while this looks is left to the next look, which it calls.
+        if plan.obtains() {
+            let obtained = self.obtain(&plan, &seen, stay).await;
+            report.certificates.extend(obtained);
+            // That takes its time, and the world goes on meanwhile.
             seen = self.observe_and_remember().await?;
             plan = self.decide(&seen, &[]);
         }
@@ -218,18 +218,13 @@ impl Runner {
                 self.memory.pace_mut().ordered(now());
             }
             let names: Vec<_> = group.iter().map(|it| it.step.name.clone()).collect();
-            let orders = group.iter().any(|it| it.what() == What::Order);
-            let what = if orders {
-                What::Order
-            } else {
-                What::Placeholder
-            };
+            let what = takes(&group);
             let obtaining = Arc::clone(&obtaining);
             self.orders.begin(names, what, async move |notes| {
                 obtaining.one_by_one(group, &notes).await;
             });
         }
-        let until = Orders::shortly();
+        let until = Instant::now() + SHORTLY;
         while let Some(note) = self.orders.note_until(stay, until).await {
             self.take_note(note).await;
         }
@@ -434,14 +429,19 @@ impl Runner {
             forced,
             policy: self.policy(),
             by_dns: self.settings.by_dns(),
-            under_way: match self.is_at_work() {
-                true => UnderWay {
-                    rolled_out: self.rollouts.services().clone(),
-                    obtained: self.orders.names().clone(),
-                },
-                // By whichever process of this container: there is one at a time.
-                false => self.elsewhere.clone(),
-            },
+            under_way: self.under_way(),
+        }
+    }
+
+    /// What goes on by itself, by whichever process of this container: there is one at a
+    /// time.
+    fn under_way(&self) -> UnderWay {
+        if !self.is_at_work() {
+            return self.elsewhere.clone();
+        }
+        UnderWay {
+            rolled_out: self.rollouts.services().clone(),
+            obtained: self.orders.names().clone(),
         }
     }
 

@@ -14,11 +14,11 @@ use crate::act::rollout::{RolloutError, RolloutOutcome};
 use crate::clock::now;
 use crate::decide::RolloutStep;
 
-/// How long a look that begins rollouts stays with them. One by signal is over in
-/// seconds, and told by the look that began it.
-const SHORTLY: Duration = Duration::from_secs(10);
+/// How long a look that begins something stays with it. Most orders, and rollouts by
+/// signal, are over in seconds, and told by the look that began them.
+pub(crate) const SHORTLY: Duration = Duration::from_secs(10);
 
-/// How long who begins rollouts stays with them.
+/// How long who begins something stays with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stay {
     /// Until none is under way.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::long_rollout::CLOSED;
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::acme::mock::{Call, Issuance, Mock};
 use crate::fault::{Active, Fault, LabelChanged};
 use crate::lab::wait::until;
-use crate::site::{Server, Site, SiteError};
+use crate::site::{Server, Site, SiteError, Status};
 
 /// An authority that does not come to its end holds up what waits for that certificate,
 /// and nothing else.
@@ -23,8 +24,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     play: |stage| Box::pin(play(stage)),
 };
 
-/// It opens for a minute once in four years.
-const CLOSED: &str = "0 0 29 2 *;1m";
 /// Until the daemon looks, which it does when a service has changed, and has ordered.
 const TO_ORDER: Duration = Duration::from_secs(60);
 /// Well within what an order may take.
@@ -96,16 +95,9 @@ async fn rolled_out_meanwhile(
     let _step = stage.step("its window opens while the order stands still");
     window.end().await?;
     let deadline = stage.patience(TO_ROLL_OUT, CONTROLS);
-    let status = until("it be rolled out", deadline, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
-        let target = status.target(OTHER.service);
-        let in_step = target.is_some_and(|target| target.rollout.state == "in_step");
-        if in_step {
-            return Ok(status);
-        }
-        Err(status.to_string())
-    })
-    .await?;
+    let what = "it be rolled out";
+    let in_step = |status: &Status| status.is_in_step(OTHER.service);
+    let status = site.status_until(what, deadline, in_step).await?;
     let ordered = status.certificate(name);
     let next = ordered.map_or("nothing", |it| it.next.as_str());
     stage.check(
@@ -125,11 +117,8 @@ async fn ends_by_itself(
 ) -> Result<(), SiteError> {
     let _step = stage.step("the authority goes on");
     goes_on(mock);
-    until("the order come to its end", TO_END, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
-        let issued = status.certificate(name).is_some_and(|it| it.is_issued());
-        issued.then_some(()).ok_or_else(|| status.to_string())
-    })
-    .await?;
+    let what = "the order come to its end";
+    let issued = |status: &Status| status.is_issued(name);
+    site.status_until(what, TO_END, issued).await?;
     Ok(())
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::fault::{Active, Fault, LabelChanged};
-use crate::lab::wait::until;
-use crate::site::{Server, Site, SiteError};
+use crate::site::{Server, Site, SiteError, Status};
 
 /// A service that is restarted slowly holds nothing else up.
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -23,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 /// So long after each of its two replicas swarm goes on, or is done.
 const DELAY: &str = "20s";
 /// It opens for a minute once in four years.
-const CLOSED: &str = "0 0 29 2 *;1m";
+pub(super) const CLOSED: &str = "0 0 29 2 *;1m";
 /// Until the daemon looks, which it does when a service has changed.
 const TO_BEGIN: Duration = Duration::from_secs(30);
 /// Well within both delays together.
@@ -83,13 +82,9 @@ async fn beside(
             SLOW.service
         )
     });
-    until("the restart end well", TO_END, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
-        let slow = status.target(SLOW.service);
-        let in_step = slow.is_some_and(|target| target.rollout.state == "in_step");
-        in_step.then_some(()).ok_or_else(|| status.to_string())
-    })
-    .await?;
+    let what = "the restart end well";
+    let in_step = |status: &Status| status.is_in_step(SLOW.service);
+    site.status_until(what, TO_END, in_step).await?;
     Ok(())
 }
 
@@ -102,12 +97,10 @@ async fn obtained_meanwhile(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), Si
     let asks = LabelChanged::of(site.load_balancer().name(), "rollover.domains.other", &name);
     let asks = asks.inject(stage.lab()).await?;
     let deadline = stage.patience(TO_OBTAIN, CONTROLS);
-    let obtained = until("the other certificate be obtained", deadline, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
-        let other = status.certificate(&name).is_some_and(|it| it.is_issued());
-        other.then_some(()).ok_or_else(|| status.to_string())
-    });
-    let obtained = obtained.await;
+    let what = "the other certificate be obtained";
+    let issued = |status: &Status| status.is_issued(&name);
+    let obtained = site.status_until(what, deadline, issued).await;
     asks.end().await?;
-    Ok(obtained?)
+    obtained?;
+    Ok(())
 }

@@ -39,12 +39,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
         .await?;
     // What it does at its start is another matter; and a runner that was killed before
     // it holds the lease for a while, and may have left something to finish.
-    until("the daemon have looked", TO_LOOK, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
-        match status.report.daemon.looks_again_at {
-            Some(_) => Ok(()),
-            None => Err(status.to_string()),
-        }
+    site.status_until("the daemon have looked", TO_LOOK, |status| {
+        status.report.daemon.looks_again_at.is_some()
     })
     .await?;
     let before = site.seen().await?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::disturbed::HURRY;
 use super::{Control, Kind, Parameters, Scenario, Stage};
 use crate::fault::{Fault, LabelChanged};
-use crate::lab::wait::until;
 use crate::site::{Server, Site, SiteError};
 
 /// What fails at one service holds no other back.
@@ -72,13 +71,7 @@ async fn one_broken(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError>
 async fn healed(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let what = "every replica of both serve what is published";
     let deadline = stage.patience(TO_HEAL, CONTROLS);
-    Ok(until(what, deadline, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
-        status
-            .report
-            .all_served
-            .then_some(())
-            .ok_or_else(|| status.to_string())
-    })
-    .await?)
+    let served = site.status_until(what, deadline, |status| status.report.all_served);
+    served.await?;
+    Ok(())
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{Control, Kind, Parameters, Scenario, Stage};
-use crate::lab::wait::until;
 use crate::site::{Site, SiteError};
 
 /// Outside of its window a target's replicas are left alone, and that is told as
@@ -69,16 +68,10 @@ async fn waits(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     stage.check(told, Kind::Unclear, || {
         format!("expected a plan that waits and exit code 0, found {plan}")
     });
-    let status = until("the daemon say since when", TO_BE_SEEN, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
-        let since = status.replicas().all(|it| it.seen_stale_since.is_some());
-        if since {
-            Ok(status)
-        } else {
-            Err(status.to_string())
-        }
-    })
-    .await?;
+    let status = site.status_until("the daemon say since when", TO_BE_SEEN, |status| {
+        status.replicas().all(|it| it.seen_stale_since.is_some())
+    });
+    let status = status.await?;
     let waiting = status.output.code == 1
         && status.report.daemon.daemon == "answered"
         && status.rollouts_are("waiting")

@@ -1,12 +1,14 @@
 //! `rollover status`, asked by `docker exec` as a person would.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Site, SiteError};
 use crate::lab::Output;
+use crate::lab::wait::{TimedOut, until};
 
 /// What `rollover status --json` said and how it ended.
 #[derive(Debug)]
@@ -110,6 +112,29 @@ impl Site<'_> {
     }
 }
 
+impl Site<'_> {
+    /// Asks for the status until it `holds`, and gives that one.
+    ///
+    /// # Errors
+    /// When it does not in time: with what the last one said.
+    pub async fn status_until(
+        &self,
+        what: impl fmt::Display,
+        deadline: Duration,
+        holds: impl Fn(&Status) -> bool,
+    ) -> Result<Status, TimedOut> {
+        until(what, deadline, async || {
+            let status = self.status().await.map_err(|error| error.to_string())?;
+            if holds(&status) {
+                Ok(status)
+            } else {
+                Err(status.to_string())
+            }
+        })
+        .await
+    }
+}
+
 impl CertificateStatus {
     /// Whether an authority's certificate is published.
     #[must_use]
@@ -124,6 +149,20 @@ impl Status {
     pub fn certificate(&self, name: &str) -> Option<&CertificateStatus> {
         let mut certificates = self.report.certificates.iter();
         certificates.find(|certificate| certificate.name == name)
+    }
+
+    /// Whether an authority's certificate is published under that name.
+    #[must_use]
+    pub fn is_issued(&self, name: &str) -> bool {
+        let certificate = self.certificate(name);
+        certificate.is_some_and(CertificateStatus::is_issued)
+    }
+
+    /// Whether every replica of that target serves what is published.
+    #[must_use]
+    pub fn is_in_step(&self, target: &str) -> bool {
+        let target = self.target(target);
+        target.is_some_and(|target| target.rollout.state == "in_step")
     }
 
     /// The target of that name.
@@ -159,6 +198,16 @@ impl Status {
 /// How it ended, and what it said.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.output)
+        write!(f, "{}", self.output)?;
+        for it in &self.report.certificates {
+            write!(f, "; {}: {}, {}", it.name, it.published, it.next)?;
+        }
+        for target in &self.report.targets {
+            write!(f, "; {}: {}", target.name, target.rollout.state)?;
+            for replica in &target.replicas {
+                write!(f, ", {} on {}", replica.standing, replica.node)?;
+            }
+        }
+        Ok(())
     }
 }

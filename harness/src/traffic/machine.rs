@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::RunClock;
 use super::outcome::micros;
-use crate::machine::{Processors, Spent};
+use crate::machine::{Meter, Spent};
 
 /// The kernel counts in hundredths of a second.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -39,24 +39,13 @@ impl MachineSeen {
 pub(super) async fn look(clock: &RunClock, seen: &mut Vec<MachineSeen>) -> Infallible {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = Last::default();
+    let (mut meter, mut from) = (Meter::default(), clock.now());
     loop {
         ticks.tick().await;
-        seen.extend(last.then(clock.now(), Processors::now()));
-    }
-}
-
-/// The last look, if there was one, and if the kernel told.
-#[derive(Default)]
-struct Last(Option<(Duration, Processors)>);
-
-impl Last {
-    /// What lies between it and the next one.
-    fn then(&mut self, until: Duration, now: Option<Processors>) -> Option<MachineSeen> {
-        let now = now.map(|now| (until, now));
-        let (from, earlier) = std::mem::replace(&mut self.0, now)?;
-        let spent = now?.1.since(&earlier)?;
-        Some(MachineSeen { from, until, spent })
+        let until = clock.now();
+        let spent = meter.spent();
+        seen.extend(spent.map(|spent| MachineSeen { from, until, spent }));
+        from = until;
     }
 }
 
@@ -104,19 +93,5 @@ mod tests {
             "it began in a quiet second"
         );
         assert!(!is_busy(&seen, SECOND * 9, SECOND * 10), "nobody looked");
-    }
-
-    #[test]
-    fn a_look_tells_of_the_time_since_the_last_one() {
-        let mut last = Last::default();
-        let read = |all, idle| Some(Processors::read(all, idle, 0));
-        assert_eq!(last.then(SECOND, read(100, 50)), None);
-        let seen = last.then(SECOND * 3, read(300, 150)).unwrap();
-        assert_eq!((seen.from, seen.until), (SECOND, SECOND * 3));
-        assert_eq!(seen.spent.idle, 0.5);
-        assert_eq!(last.then(SECOND * 4, None), None, "the kernel did not tell");
-        assert_eq!(last.then(SECOND * 5, read(500, 150)), None);
-        let seen = last.then(SECOND * 6, read(600, 160)).unwrap();
-        assert_eq!((seen.from, seen.spent.idle), (SECOND * 5, 0.1));
     }
 }

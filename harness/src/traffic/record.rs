@@ -274,11 +274,10 @@ impl CertificateSeen {
 
 #[cfg(test)]
 mod tests {
-    use crate::machine::Spent;
-
     use super::super::loss::Phase;
     use super::super::plan::{Lane, Target};
     use super::*;
+    use crate::machine::Spent;
 
     /// A run of 2,000 requests of which these were started so many milliseconds late.
     fn honest(late: &[u64]) -> Result<(), Dishonest> {

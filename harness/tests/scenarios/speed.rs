@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use rollover_lab::machine::Processors;
+use rollover_lab::machine::Meter;
 use rustix::time::{ClockId, clock_gettime};
 
 /// A machine with two processors carries as many labs as [`work`], unoptimized, fits in
@@ -25,7 +25,7 @@ const TO_SPARE: f64 = 0.2;
 pub(crate) struct Speed {
     last: Option<Instant>,
     took: VecDeque<Duration>,
-    spent: Option<Processors>,
+    meter: Meter,
     spares: bool,
 }
 
@@ -55,9 +55,7 @@ impl Speed {
         if self.took.len() > WINDOW {
             self.took.pop_front();
         }
-        let now = Processors::now();
-        let before = std::mem::replace(&mut self.spent, now);
-        let spent = now.zip(before).and_then(|(now, before)| now.since(&before));
+        let spent = self.meter.spent();
         self.spares = spent.is_none_or(|spent| spent.idle >= TO_SPARE);
     }
 }

@@ -1,6 +1,5 @@
 //! `rollover run`: the daemon.
 
-use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -152,16 +151,10 @@ async fn until_there_is_something(runner: &mut Runner, next_look: impl Future<Ou
     let mut next_look = pin!(next_look);
     let mut soon = None;
     loop {
-        let soon_over = async move {
-            match soon {
-                Some(soon) => sleep_until(soon).await,
-                None => pending().await,
-            }
-        };
         let note = tokio::select! {
             () = &mut next_look => return,
             () = runner.rollouts.one_ended() => return,
-            () = soon_over => return,
+            () = sleep_until(soon.unwrap_or_else(Instant::now)), if soon.is_some() => return,
             note = runner.orders.note() => note,
         };
         // Of many that end one after the other, each is not worth a look of its own.

@@ -55,11 +55,12 @@ fn lanes(run: &Run) -> Markup {
     let several = run.traffic.len() > 1;
     html! {
         @for (index, record) in run.traffic.iter().enumerate() {
+            @let summary = record.summary();
             @let name = if several { format!("Lanes, traffic {}", index + 1) } else { "Lanes".to_owned() };
             (table(&name, &head, &html! {
-                @for lane in &record.summary().lanes { (lane_row(lane)) }
+                @for lane in &summary.lanes { (lane_row(lane)) }
             }))
-            @if let Some(doubt) = record.summary().doubt() {
+            @if let Some(doubt) = summary.doubt() {
                 p class="warn" { (doubt) "." }
             }
             @if let Err(why) = record.honest() {

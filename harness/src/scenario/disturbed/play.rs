@@ -203,15 +203,12 @@ async fn all_serve(stage: &Stage<'_>, site: &Site<'_>, replicas: usize) -> Resul
 /// or what none takes is held back.
 async fn status_tells(site: &Site<'_>) -> Result<(), SiteError> {
     let what = "`rollover status` tell of a replica that is behind or a version held back";
-    Ok(until(what, TO_BE_TOLD, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
+    site.status_until(what, TO_BE_TOLD, |status| {
         let mut certificates = status.report.certificates.iter();
-        if !status.all_are("serving") || certificates.any(|it| it.held_back.is_some()) {
-            return Ok(());
-        }
-        Err(status.to_string())
+        !status.all_are("serving") || certificates.any(|it| it.held_back.is_some())
     })
-    .await?)
+    .await?;
+    Ok(())
 }
 
 /// Its tasks and their logs say why, until the next attempt.
@@ -239,14 +236,11 @@ async fn job_is_gone(stage: &Stage<'_>) -> Result<(), SiteError> {
 /// Waits until `rollover status` says so.
 async fn all_is_well(site: &Site<'_>) -> Result<(), SiteError> {
     let what = "`rollover status` tell that all is well";
-    Ok(until(what, TO_BE_TOLD, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
-        if status.all_are("serving") && status.rollouts_are("in_step") {
-            return Ok(());
-        }
-        Err(status.to_string())
+    site.status_until(what, TO_BE_TOLD, |status| {
+        status.all_are("serving") && status.rollouts_are("in_step")
     })
-    .await?)
+    .await?;
+    Ok(())
 }
 
 /// Waits until every replica serves what is published, without a person; and not
