@@ -133,6 +133,8 @@ impl Run {
             let directory = self.bundle_directory(lab);
             let directory = directory.join(scenario.name.replace('/', "-"));
             bundle::leave(progress, lab, &directory).await;
+        }
+        if run.spoils() {
             labs.spoil();
         }
         Ok(run)

@@ -28,6 +28,10 @@ pub struct Run {
     pub ended_at: Timestamp,
     /// What came of it.
     pub verdict: Verdict,
+    /// Whether it could not be played to its end, and so left its lab in the middle of
+    /// anything: a runner that waits after a failure, half of a stack.
+    #[serde(default)]
+    pub cut_short: bool,
     /// What traffic saw, one record for each stretch of traffic.
     pub traffic: Vec<Record>,
     /// What happened to containers, from Docker's events.
@@ -99,6 +103,12 @@ impl Run {
             Verdict::Failed { .. } => self.control,
             Verdict::Void { .. } => false,
         }
+    }
+
+    /// Whether what is played next in the same lab is to begin in an empty swarm.
+    #[must_use]
+    pub fn spoils(&self) -> bool {
+        self.cut_short || !self.is_as_it_must_be()
     }
 
     /// What came of it, in a word or a few: a control is to be found out.
@@ -197,6 +207,7 @@ mod tests {
             started_at: Timestamp::UNIX_EPOCH,
             ended_at: Timestamp::UNIX_EPOCH,
             verdict: Verdict::Passed,
+            cut_short: false,
             traffic: Vec::new(),
             moments: Vec::new(),
             notes: Notes::default(),

@@ -33,7 +33,7 @@ struct Up {
     shape: Shape,
     /// What obtained certificates last.
     engine: Engine,
-    /// What was played last is not as it must be, and may have left anything.
+    /// What was played last may have left anything.
     spoiled: bool,
     lab: Lab,
 }
@@ -73,8 +73,8 @@ impl Labs {
         Ok(&self.current.insert(up).lab)
     }
 
-    /// What was played last is not as it must be: the next begins in an empty swarm,
-    /// so that it is not red for what this one has left.
+    /// What was played last is not as it must be, or could not be played to its end: the
+    /// next begins in an empty swarm, so that it is not red for what this one has left.
     pub fn spoil(&mut self) {
         if let Some(up) = &mut self.current {
             up.spoiled = true;

@@ -16,6 +16,7 @@ use crate::with_causes;
 pub async fn play(scenario: &Scenario, control: bool, parameters: &Parameters, lab: &Lab) -> Run {
     let stage = Stage::new(lab, parameters, control);
     let ended = (scenario.play)(&stage).await;
+    let cut_short = ended.is_err();
     let void = match ended {
         Ok(()) => None,
         Err(SiteError::Dishonest(why)) => Some(why.to_string()),
@@ -39,6 +40,7 @@ pub async fn play(scenario: &Scenario, control: bool, parameters: &Parameters, l
         started_at: stage.begun,
         ended_at: clock::now(),
         verdict,
+        cut_short,
         traffic: stage.traffic.take(),
         moments: moments(&stage),
         notes,

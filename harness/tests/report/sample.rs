@@ -60,6 +60,7 @@ pub(crate) fn passed(rate: u32) -> Run {
         started_at: began(),
         ended_at: at(42_000),
         verdict: Verdict::Passed,
+        cut_short: false,
         traffic: vec![record(rate, false)],
         moments: moments(),
         notes: notes(false),

@@ -149,11 +149,13 @@ impl Theatre {
 
     fn play(&self, turn: &Turn) -> Result<(), Failed> {
         let mut taken = self.take(turn);
+        let mut spoilt = true;
         let ended = self.runtime.block_on(async {
             let lab = taken.labs.lab(&turn.parameters).await;
             let lab = lab.map_err(|error| with_causes(&error))?;
             let run = play(turn.scenario, turn.control, &turn.parameters, lab).await;
             let (said, good) = (run.to_string(), run.is_as_it_must_be());
+            spoilt = run.spoils();
             lock(&self.played).push(run);
             if good {
                 print!("{said}");
@@ -161,7 +163,7 @@ impl Theatre {
             }
             Err(format!("{said}{}", keep(lab, &turn.name).await).into())
         });
-        if ended.is_err() {
+        if spoilt {
             taken.labs.spoil();
         }
         ended
