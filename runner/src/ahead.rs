@@ -4,12 +4,15 @@
 //!
 //! What only a look into replicas can tell (nginx's times, the first process) is
 //! looked for before a service is rolled out, and holds as long as its specification
-//! is the same.
+//! is the same. So does what one of its replicas shows by the other names of its
+//! certificates, for which it is asked once a rollout has ended well.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::act::look::{Looked, glance};
@@ -17,26 +20,67 @@ use crate::config::Settings;
 use crate::docker::Manager;
 use crate::model::Target;
 use crate::observe::own::Own;
-use crate::observe::{Candidate, candidates};
-use crate::preflight::{Finding, Severity, check};
+use crate::observe::{Candidate, Who, ask_by_other_names, candidates};
+use crate::preflight::{AskedName, Finding, Severity, check};
 
 /// Each starts a job on every node.
 const LOOKS_AT_ONCE: usize = 8;
+/// nginx tells its old workers to stop 100 ms after the new ones have begun: until then
+/// either may answer, and by one name the one and by the next the other.
+const OLD_WORKERS_END: Duration = Duration::from_secs(1);
 
 /// What was found at the last look.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     findings: Vec<Finding>,
     /// What was seen inside the replicas of services.
-    inside: BTreeMap<String, LookedInto>,
+    inside: Known<Looked>,
+    /// What one replica of each showed by the other names of its certificates.
+    names: Known<Vec<AskedName>>,
 }
 
-/// What was seen inside the replicas of a service.
+/// What was seen of services, by their names.
 #[derive(Debug)]
-struct LookedInto {
-    /// As it was specified then.
+struct Known<T>(BTreeMap<String, Seen<T>>);
+
+#[derive(Debug)]
+struct Seen<T> {
+    /// As the service was specified then.
     specification: u64,
-    looked: Looked,
+    what: T,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> Known<T> {
+    fn saw(&mut self, target: &Target, what: T) {
+        let specification = target.specification;
+        let seen = Seen {
+            specification,
+            what,
+        };
+        self.0.insert(target.name.clone(), seen);
+    }
+
+    /// What was seen of it as it is now.
+    fn of(&self, target: &Target) -> Option<&T> {
+        let seen = self.0.get(&target.name)?;
+        (seen.specification == target.specification).then_some(&seen.what)
+    }
+
+    /// What was seen of it last, whatever has become of it since.
+    fn last(&self, target: &Target) -> Option<&T> {
+        self.0.get(&target.name).map(|seen| &seen.what)
+    }
+
+    fn forget_all_but(&mut self, services: &HashSet<&str>) {
+        self.0
+            .retain(|service, _| services.contains(service.as_str()));
+    }
 }
 
 impl Ahead {
@@ -55,37 +99,70 @@ impl Ahead {
         let looks: Vec<_> = looks.buffer_unordered(LOOKS_AT_ONCE).collect().await;
         for (target, looked) in looks {
             match looked {
-                Ok(looked) => self.saw(target, looked),
+                Ok(looked) => self.inside.saw(target, looked),
                 Err(why) => warn!("service {}: not looked into: {why}", target.name),
             }
         }
     }
 
-    fn saw(&mut self, target: &Target, looked: Looked) {
-        let specification = target.specification;
-        let looked = LookedInto {
-            specification,
-            looked,
-        };
-        self.inside.insert(target.name.clone(), looked);
-    }
-
     /// Whether all that runs of it was looked into as it is now.
     fn knows(&self, target: &Target) -> bool {
-        let inside = self.as_it_is(target);
+        let inside = self.inside.of(target);
         inside.is_some_and(|looked| looked.missed.is_empty() && !looked.inside.is_empty())
     }
 
-    fn as_it_is(&self, target: &Target) -> Option<&Looked> {
-        let inside = self.inside.get(&target.name)?;
-        (inside.specification == target.specification).then_some(&inside.looked)
+    /// Asks one replica of each of `targets`, which were rolled out just now, by the other
+    /// names of their certificates. Whether any was asked.
+    pub(crate) async fn ask_by_other_names(
+        &mut self,
+        manager: &Manager,
+        own: Option<&Own>,
+        targets: impl IntoIterator<Item = &Target>,
+    ) -> bool {
+        let mut any = false;
+        for target in targets.into_iter().filter(|it| it.has_other_names()) {
+            let ask = async || ask_by_other_names(manager, own, target, Who::OneReplica).await;
+            let mut asked = ask().await;
+            if asked.as_ref().is_ok_and(|it| are_odd(it)) {
+                sleep(OLD_WORKERS_END).await;
+                asked = ask().await;
+            }
+            match asked {
+                Ok(asked) => {
+                    self.names.saw(target, asked);
+                    any = true;
+                }
+                Err(why) => warn!("service {}: not asked by other names: {why}", target.name),
+            }
+        }
+        any
+    }
+
+    /// Asks those again that showed something odd, however they are specified now: it is
+    /// not gone before that was seen.
+    pub(crate) async fn ask_again<'a>(
+        &mut self,
+        manager: &Manager,
+        own: Option<&Own>,
+        targets: impl Iterator<Item = &'a Target>,
+    ) {
+        let again: Vec<_> = targets.filter(|it| self.was_odd(it)).collect();
+        self.ask_by_other_names(manager, own, again).await;
+    }
+
+    fn was_odd(&self, target: &Target) -> bool {
+        self.names.last(target).is_some_and(|it| are_odd(it))
     }
 
     /// What is found of a service, by what is known of its replicas too.
     fn found(&self, mut candidate: Candidate) -> impl Iterator<Item = Finding> + use<> {
-        let target = candidate.target.as_ref();
-        if let Some(looked) = target.and_then(|target| self.as_it_is(target)).cloned() {
-            candidate.facts.look_inside(looked.inside, looked.missed);
+        if let Some(target) = &candidate.target {
+            if let Some(looked) = self.inside.of(target).cloned() {
+                candidate.facts.look_inside(looked.inside, looked.missed);
+            }
+            if let Some(asked) = self.names.of(target).cloned() {
+                candidate.facts.other_names = Some(asked);
+            }
         }
         let findings = check(&candidate.facts).findings.into_iter();
         // A wrong label is a problem of its own, and said as one.
@@ -119,11 +196,11 @@ impl Ahead {
         }
     }
 
-    /// Forgets what was seen inside of services that are gone.
+    /// Forgets what was seen of services that are gone.
     fn forget_all_but<'a>(&mut self, services: impl Iterator<Item = &'a str>) {
-        let services: HashSet<&str> = services.collect();
-        self.inside
-            .retain(|service, _| services.contains(service.as_str()));
+        let services = services.collect();
+        self.inside.forget_all_but(&services);
+        self.names.forget_all_but(&services);
     }
 
     fn now(&mut self, found: Vec<Finding>) {
@@ -156,12 +233,17 @@ impl Ahead {
     }
 }
 
+fn are_odd(names: &[AskedName]) -> bool {
+    names.iter().any(AskedName::is_odd)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::act::look::tests::seen;
     use crate::decide::tests::{all, leaf, world};
     use crate::model::Published;
+    use crate::preflight::Shows;
 
     fn target(specification: u64) -> Target {
         let mut target = world(Published::Pair(leaf(1)), all(&leaf(1)))
@@ -183,22 +265,44 @@ mod tests {
     fn what_was_seen_inside_holds_until_the_service_is_changed() {
         let mut ahead = Ahead::default();
         assert!(!ahead.knows(&target(1)));
-        ahead.saw(&target(1), looked(&[]));
+        ahead.inside.saw(&target(1), looked(&[]));
         assert!(ahead.knows(&target(1)));
         assert!(!ahead.knows(&target(2)));
-        assert!(ahead.as_it_is(&target(2)).is_none());
+        assert!(ahead.inside.of(&target(2)).is_none());
         // It is judged by what was seen, and looked for again the next time.
-        ahead.saw(
+        ahead.inside.saw(
             &target(2),
             looked(&["replica 2 on node-2: its node is away"]),
         );
         assert!(!ahead.knows(&target(2)));
-        assert!(ahead.as_it_is(&target(2)).is_some());
+        assert!(ahead.inside.of(&target(2)).is_some());
 
         ahead.forget_all_but(["other", target(2).name.as_str()].into_iter());
-        assert!(ahead.as_it_is(&target(2)).is_some());
+        assert!(ahead.inside.of(&target(2)).is_some());
         ahead.forget_all_but(["other"].into_iter());
-        assert!(ahead.inside.is_empty());
+        assert!(ahead.inside.of(&target(2)).is_none());
+    }
+
+    #[test]
+    fn what_was_odd_is_asked_again_however_the_service_is_specified_now() {
+        let odd = AskedName {
+            replica: "replica 1 on node-1".to_owned(),
+            name: "www.example.org".to_owned(),
+            shows: Shows::Another {
+                shown: "0ed09056efc5".to_owned(),
+                first: "9dc8caa6bf31".to_owned(),
+            },
+        };
+        let mut ahead = Ahead::default();
+        assert!(!ahead.was_odd(&target(1)), "it was never asked");
+        ahead.names.saw(&target(1), vec![odd.clone()]);
+        assert!(ahead.was_odd(&target(1)) && ahead.was_odd(&target(2)));
+        let mended = AskedName {
+            shows: Shows::TheSame,
+            ..odd
+        };
+        ahead.names.saw(&target(2), vec![mended]);
+        assert!(!ahead.was_odd(&target(2)));
     }
 
     fn finding(code: &'static str, severity: Severity) -> Finding {

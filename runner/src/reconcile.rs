@@ -133,12 +133,19 @@ impl Runner {
         }
         let replaced = plan.rollouts.iter().filter(|step| step.restarts());
         self.look_into(replaced.map(|step| &step.target)).await;
-        self.ahead.look(&self.manager, self.own.as_ref()).await;
+        let (manager, own) = (&self.manager, self.own.as_ref());
+        let targets = seen.targets.iter().map(|view| &view.target);
+        self.ahead.ask_again(manager, own, targets).await;
+        self.ahead.look(manager, own).await;
         report.preflight = self.ahead.findings().to_vec();
         let begins = std::mem::take(&mut plan.rollouts);
         if !begins.is_empty() {
             report.rollouts.extend(self.roll_out(begins, stay).await);
             (seen, plan) = self.look_after_rollouts(&mut report).await?;
+        }
+        if self.ask_by_other_names(&report, &seen).await {
+            self.ahead.look(&self.manager, self.own.as_ref()).await;
+            report.preflight = self.ahead.findings().to_vec();
         }
         remove_leftovers(&self.manager, &plan.unfinished()).await;
         // One that is under way may have made some that no service names yet.
@@ -200,6 +207,16 @@ impl Runner {
         let (manager, settings) = (&self.manager, &self.settings);
         let own = self.own.as_ref();
         self.ahead.look_into(manager, settings, own, targets).await;
+    }
+
+    /// Asks what was rolled out just now by its other names too. Whether anything was
+    /// asked.
+    async fn ask_by_other_names(&mut self, report: &Report, seen: &Snapshot) -> bool {
+        let rolled_out = report.rolled_out();
+        let targets = seen.targets.iter().map(|view| &view.target);
+        let targets = targets.filter(|it| rolled_out.contains(it.name.as_str()));
+        let (manager, own) = (&self.manager, self.own.as_ref());
+        self.ahead.ask_by_other_names(manager, own, targets).await
     }
 
     /// Begins to obtain what `plan` has to be, and tells of what has ended by the time
@@ -364,6 +381,11 @@ impl Runner {
             Err(problems) => problems,
         };
         let (seen, plan) = self.look_after_rollouts(&mut report).await?;
+        if self.ask_by_other_names(&report, &seen).await {
+            let (manager, own) = (&self.manager, self.own.as_ref());
+            self.ahead.look_at(manager, own, &view.target).await;
+            report.preflight = self.ahead.findings().to_vec();
+        }
         remove_leftovers(&self.manager, &plan.unfinished()).await;
         report.conclude(&plan, &unsafe_now, all_served(&seen, now()));
         Ok(report)

@@ -1,5 +1,6 @@
 //! What a reconcile did: for people and for programs.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -174,6 +175,16 @@ impl Report {
         self.certificates.iter().any(CertificateResult::changed)
             || self.versions.iter().any(|version| version.error.is_none())
             || self.rollouts.iter().any(done)
+    }
+
+    /// The services that were rolled out with success.
+    pub(crate) fn rolled_out(&self) -> HashSet<&str> {
+        let rollouts = self.rollouts.iter();
+        let done = rollouts.filter_map(|rollout| match rollout {
+            RolloutResult::Done(done) => Some(done.target.as_str()),
+            RolloutResult::Failed { .. } => None,
+        });
+        done.collect()
     }
 
     /// Whether anything was tried, whatever came of it.

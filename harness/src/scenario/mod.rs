@@ -51,6 +51,7 @@ mod long_rollout;
 mod many_orders;
 mod monitored;
 mod nothing_due;
+mod other_names;
 mod other_update;
 mod overrides;
 mod parameters;

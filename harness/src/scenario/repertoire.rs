@@ -6,10 +6,10 @@ use super::{
     Kind, Parameters, Stage, acme_down, acme_limited, bad_files, bad_labels, changed_stack, chaos,
     check_bad, check_before, check_clean, check_held_back, crash, disturbed, drift, dual_pair,
     first_deploy, forced_rollout, gone_back, held_back, leftovers, long_order, long_rollout,
-    many_orders, monitored, nothing_due, other_update, placed, private_registry, renewal_restart,
-    renewal_secret, renewal_signal, renewal_unattended, runners, schedule, secret_rollback,
-    servers, state, stopped_rollout, taken_over, two_targets, volume_gluster, volume_lagging,
-    window,
+    many_orders, monitored, nothing_due, other_names, other_update, placed, private_registry,
+    renewal_restart, renewal_secret, renewal_signal, renewal_unattended, runners, schedule,
+    secret_rollback, servers, state, stopped_rollout, taken_over, two_targets, volume_gluster,
+    volume_lagging, window,
 };
 use crate::site::SiteError;
 
@@ -74,6 +74,7 @@ pub const ALL: &[Scenario] = &[
     check_bad::SCENARIO,
     check_held_back::SCENARIO,
     check_before::SCENARIO,
+    other_names::SCENARIO,
     renewal_restart::SCENARIO,
     renewal_secret::SCENARIO,
     changed_stack::SCENARIO,

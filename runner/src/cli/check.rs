@@ -9,7 +9,7 @@ use crate::act::look::look;
 use crate::config::Settings;
 use crate::decide::without_provider;
 use crate::observe::swarm::SwarmError;
-use crate::observe::{ask_by_other_names, candidates};
+use crate::observe::{Who, ask_by_other_names, candidates};
 use crate::preflight::{self, Checked, Severity, WrongLabel};
 use crate::reconcile::Runner;
 
@@ -67,7 +67,7 @@ async fn check(runner: &Runner) -> Result<Findings, SwarmError> {
             let refused = refused.as_ref().map(WrongLabel::from);
             candidate.facts.label_errors.extend(refused);
             if candidate.facts.other_names.is_none() {
-                let asked = ask_by_other_names(manager, own, target).await?;
+                let asked = ask_by_other_names(manager, own, target, Who::EveryReplica).await?;
                 candidate.facts.other_names = Some(asked);
             }
             match look(manager, &runner.settings, own, target).await {

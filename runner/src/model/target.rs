@@ -50,6 +50,14 @@ pub(crate) struct Target {
     pub(crate) update: Option<Update>,
 }
 
+impl Target {
+    /// Whether a server can be asked for any of its certificates by more than one name.
+    pub(crate) fn has_other_names(&self) -> bool {
+        let mut certificates = self.certificates.iter();
+        certificates.any(|it| it.other_names().next().is_some())
+    }
+}
+
 /// A certificate that a target wants.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub(crate) struct CertificateSpec {

@@ -14,7 +14,7 @@ pub(crate) mod swarm;
 pub(crate) mod tasks;
 
 pub(crate) use facts::{Candidate, candidates, merged_health_check};
-pub(crate) use names::ask_by_other_names;
+pub(crate) use names::{Who, ask_by_other_names};
 #[cfg(test)]
 pub(crate) use snapshot::PublicView;
 pub(crate) use snapshot::{

@@ -3,7 +3,6 @@
 //! much.
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use futures_util::stream::iter;
 
 use super::own::Own;
@@ -14,9 +13,20 @@ use crate::model::{CertificateSpec, DomainName, Replica, Serving, Target};
 use crate::preflight::{AskedName, Shows};
 
 /// Certificates of replicas that are asked about at the same time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
+/// Names of each that are asked by at the same time: a certificate may have a hundred.
+const NAMES_AT_ONCE: usize = 8;
 
-/// Asks every running replica of `target` by every further name of its certificates.
+/// Which replicas are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Every one that runs.
+    EveryReplica,
+    /// One that runs. By a service's specification all are configured the same.
+    OneReplica,
+}
+
+/// Asks running replicas of `target` by every further name of its certificates.
 ///
 /// # Errors
 /// When the swarm cannot be read. What does not answer is no error.
@@ -24,9 +34,17 @@ pub(crate) async fn ask_by_other_names(
     manager: &Manager,
     own: Option<&Own>,
     target: &Target,
+    who: Who,
 ) -> Result<Vec<AskedName>, SwarmError> {
+    if !target.has_other_names() {
+        return Ok(Vec::new());
+    }
     let running = replicas(manager, &target.id, own).await?.into_iter();
-    let running: Vec<Replica> = running.filter(|replica| replica.running).collect();
+    let running = running.filter(|replica| replica.running);
+    let running: Vec<Replica> = match who {
+        Who::EveryReplica => running.collect(),
+        Who::OneReplica => running.take(1).collect(),
+    };
     let certificates = target.certificates.iter();
     let certificates = certificates.filter(|it| it.other_names().next().is_some());
     let each = certificates.flat_map(|it| running.iter().map(move |replica| (it, replica)));
@@ -50,7 +68,7 @@ pub(super) async fn ask(
         name: name.as_str().to_owned(),
         shows: compared(&first, shown(target, certificate, replica, name).await),
     });
-    join_all(others).await
+    iter(others).buffered(NAMES_AT_ONCE).collect().await
 }
 
 async fn shown(

@@ -222,6 +222,14 @@ pub struct AskedName {
     pub shows: Shows,
 }
 
+impl AskedName {
+    /// Whether it shows another certificate than by the first name.
+    #[must_use]
+    pub fn is_odd(&self) -> bool {
+        matches!(self.shows, Shows::Another { .. })
+    }
+}
+
 /// What a replica shows for another name of a certificate than the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shows {

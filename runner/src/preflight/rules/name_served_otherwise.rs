@@ -1,9 +1,9 @@
 //! A replica shows who asks by one name of a certificate another certificate than who
 //! asks by the first.
 //!
-//! **Why.** Replicas are proved by the first name of a certificate, and by no other.
-//! Where a server has a block for another name, with files of its own, that is not
-//! renewed: its visitors see it expire, and all else is well.
+//! **Why.** Replicas are proved by the first name of a certificate. Where a server has a
+//! block for another name, with files of its own, that is not renewed: its visitors see
+//! it expire, and all else is well.
 //!
 //! ```nginx
 //! server { listen 443 ssl default_server;             # example.org
@@ -15,8 +15,9 @@
 //! **Do.** Let the block of that name use the files of the certificate that has the
 //! name, or take the name out of `rollover.domains`.
 //!
-//! **Severity.** An error. `rollover check` asks every replica by each name; for a
-//! wildcard by a made-up name below it. An address is not asked by.
+//! **Severity.** An error. `rollover check` asks every replica by each name, the daemon
+//! one replica when a rollout is done; for a wildcard by a made-up name below it. An
+//! address is not asked by.
 
 use std::collections::BTreeMap;
 
