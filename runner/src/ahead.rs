@@ -21,7 +21,7 @@ use crate::docker::Manager;
 use crate::model::Target;
 use crate::observe::own::Own;
 use crate::observe::{Candidate, Who, ask_by_other_names, candidates};
-use crate::preflight::{AskedName, Finding, Severity, check};
+use crate::preflight::{AskedName, Finding, HealthCheck, Severity, check};
 
 /// Each starts a job on every node.
 const LOOKS_AT_ONCE: usize = 8;
@@ -33,6 +33,8 @@ const OLD_WORKERS_END: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     findings: Vec<Finding>,
+    /// The health checks of services, where they are known.
+    health_checks: BTreeMap<String, HealthCheck>,
     /// What was seen inside the replicas of services.
     inside: Known<Looked>,
     /// What one replica of each showed by the other names of its certificates.
@@ -155,7 +157,7 @@ impl Ahead {
     }
 
     /// What is found of a service, by what is known of its replicas too.
-    fn found(&self, mut candidate: Candidate) -> impl Iterator<Item = Finding> + use<> {
+    fn found(&mut self, mut candidate: Candidate) -> impl Iterator<Item = Finding> + use<> {
         if let Some(target) = &candidate.target {
             if let Some(looked) = self.inside.of(target).cloned() {
                 candidate.facts.look_inside(looked.inside, looked.missed);
@@ -164,6 +166,11 @@ impl Ahead {
                 candidate.facts.other_names = Some(asked);
             }
         }
+        let service = candidate.facts.service.clone();
+        match candidate.facts.health_check {
+            Some(known) => self.health_checks.insert(service, known),
+            None => self.health_checks.remove(&service),
+        };
         let findings = check(&candidate.facts).findings.into_iter();
         // A wrong label is a problem of its own, and said as one.
         findings.filter(|finding| finding.code != "RO001")
@@ -176,7 +183,8 @@ impl Ahead {
             Ok(candidates) => {
                 self.forget_all_but(candidates.iter().map(|it| it.facts.service.as_str()));
                 let found = candidates.into_iter().flat_map(|it| self.found(it));
-                self.now(found.collect());
+                let found = found.collect();
+                self.now(found);
             }
             Err(why) => warn!("no preflight: cannot {why}"),
         }
@@ -192,13 +200,16 @@ impl Ahead {
         let mut candidates = candidates.into_iter();
         if let Some(mut candidate) = candidates.find(|it| it.facts.service == target.name) {
             candidate.rolled_out_by(&target.strategy);
-            self.now(self.found(candidate).collect());
+            let found = self.found(candidate).collect();
+            self.now(found);
         }
     }
 
     /// Forgets what was seen of services that are gone.
     fn forget_all_but<'a>(&mut self, services: impl Iterator<Item = &'a str>) {
-        let services = services.collect();
+        let services: HashSet<&str> = services.collect();
+        self.health_checks
+            .retain(|service, _| services.contains(service.as_str()));
         self.inside.forget_all_but(&services);
         self.names.forget_all_but(&services);
     }
@@ -223,6 +234,13 @@ impl Ahead {
     /// All that was found at the last look.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// The health check of a service as it was looked at last: its own, its image's, or
+    /// what its replicas have. None where nothing tells of one.
+    pub(crate) fn health_check(&self, service: &str) -> HealthCheck {
+        let known = self.health_checks.get(service).copied();
+        known.unwrap_or(HealthCheck::Absent)
     }
 
     /// Why a rollout by restart of `service` must not be begun, if so: one that

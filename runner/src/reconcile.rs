@@ -1,7 +1,7 @@
 //! One reconcile: look, decide, act, and say when to look again. It takes no
 //! hint of what has changed; a crash anywhere is just another start.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,8 +131,11 @@ impl Runner {
             seen = self.observe_and_remember().await?;
             plan = self.decide(&seen, &[]);
         }
-        let replaced = plan.rollouts.iter().filter(|step| step.restarts());
-        self.look_into(replaced.map(|step| &step.target)).await;
+        // Whether certbot would renew anything, nobody knew when it was asked.
+        let asked = self.policy() == Policy::Engine;
+        let rollouts = plan.rollouts.iter();
+        let looked_into = rollouts.filter(|step| asked || step.restarts());
+        self.look_into(looked_into.map(|step| &step.target)).await;
         let (manager, own) = (&self.manager, self.own.as_ref());
         let targets = seen.targets.iter().map(|view| &view.target);
         self.ahead.ask_again(manager, own, targets).await;
@@ -300,6 +303,7 @@ impl Runner {
         let held = self.ahead.holds_back(&step.target.name);
         let held = held.filter(|_| step.restarts());
         let held = held.map(|finding| RolloutError::held_back(&step, finding));
+        let health_check = self.ahead.health_check(&step.target.name);
         let (manager, settings) = (self.manager.clone(), self.settings.clone());
         let (own, progress, teller) =
             (self.own.clone(), self.progress.clone(), self.teller.clone());
@@ -307,7 +311,10 @@ impl Runner {
             let _at_work = teller.begins(Work::RollingOut(step.target.name.clone()));
             let result = match held {
                 Some(error) => Err(error),
-                None => roll_out(&manager, &settings, own.as_ref(), &step, &progress).await,
+                None => {
+                    let own = own.as_ref();
+                    roll_out(&manager, &settings, own, &step, health_check, &progress).await
+                }
             };
             match &result {
                 Ok(done) => info!(
@@ -330,6 +337,7 @@ impl Runner {
             let refused = result.as_ref().is_err_and(RolloutError::is_refused);
             let failed = result.as_ref().err().map(ToString::to_string);
             let attempted = step.attempted();
+            let kept_with = attempted.kept_with().cloned();
             match step.target.strategy {
                 _ if superseded => {}
                 Strategy::Signal { .. } => {
@@ -339,10 +347,12 @@ impl Runner {
                     self.memory.record(attempted, at, failed.clone());
                 }
             }
+            let mut changed: BTreeSet<_> = kept_with.into_iter().collect();
             if let Some(why) = failed.filter(|_| refused && self.policy() != Policy::Engine) {
-                for name in self.memory.record_refused(&step, at, &why) {
-                    self.state.keep(&self.memory, &name).await;
-                }
+                changed.extend(self.memory.record_refused(&step, at, &why));
+            }
+            for name in changed {
+                self.state.keep(&self.memory, &name).await;
             }
             told.push(RolloutResult::from(result));
         }

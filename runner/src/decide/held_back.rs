@@ -96,14 +96,16 @@ impl Memory {
     }
 
     /// Remembers that a version that was held back is tried again, whatever came of
-    /// its rollouts before.
-    pub(crate) fn record_tried(&mut self, name: &CertificateName) {
+    /// its rollouts before; with which certificates that is to be kept.
+    pub(crate) fn record_tried(&mut self, name: &CertificateName) -> BTreeSet<CertificateName> {
         let Some(held_back) = self.held_back.get_mut(name) else {
-            return;
+            return BTreeSet::new();
         };
         held_back.trying = true;
         let fingerprint = held_back.fingerprint;
-        self.forget_rollouts_of(fingerprint);
+        let mut changed = self.forget_rollouts_of(name, fingerprint);
+        changed.insert(name.clone());
+        changed
     }
 
     /// Remembers that it could not even be published.

@@ -1,6 +1,7 @@
 //! What a restart must not forget of a certificate. All that is kept of the
 //! [`Memory`] goes through here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,6 +15,9 @@ use crate::model::{CertificateName, Fingerprint, Leaf};
 
 /// How much is kept of why an attempt failed: what an engine printed can be long.
 const LONGEST_REASON: usize = 1000;
+/// A record has its limit, and a certificate can be that of hundreds of services: of more,
+/// those that failed last.
+const MOST_ROLLOUTS: usize = 50;
 
 /// What is kept of one certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,21 @@ pub(crate) struct Kept {
     /// The version that no replica came to serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held_back: Option<HeldBack>,
+    /// The rollouts that have failed since one last succeeded; one of several
+    /// certificates is kept with one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rollouts: Vec<FailingRollout>,
+}
+
+/// Failures in a row to make a service serve certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FailingRollout {
+    /// Swarm's ID of the service.
+    service: String,
+    certificates: BTreeMap<CertificateName, Fingerprint>,
+    #[serde(flatten)]
+    failing: Failing,
+    backoff: Backoff,
 }
 
 /// Failures in a row to obtain it.
@@ -55,7 +74,9 @@ impl Kept {
         // The limits of authorities, and the runner's own budget, look back so far.
         let long_ago = |at: Timestamp| now.duration_since(at) > WEEK;
         let expired = self.issued.as_ref().map(|it| long_ago(it.not_after));
-        let failed = self.failing.as_ref().map(|it| long_ago(it.at));
+        let rollouts = self.rollouts.iter().map(|rollout| rollout.failing.at);
+        let failed = self.failing.as_ref().map(|it| it.at).into_iter();
+        let failed = failed.chain(rollouts).max().map(long_ago);
         match (expired, failed) {
             (None, None) => false,
             (expired, failed) => expired.unwrap_or(true) && failed.unwrap_or(true),
@@ -67,6 +88,7 @@ impl Memory {
     /// Forgets all of a certificate that nobody asks for.
     pub(crate) fn forget(&mut self, name: &CertificateName) {
         self.forget_failures(&Attempted::Certificate(name.clone()));
+        self.forget_rollouts_with(name);
         self.set_issued(name, None);
         self.forget_history(name);
         self.held_back.remove(name);
@@ -77,15 +99,39 @@ impl Memory {
         let attempt = self.attempt(&Attempted::Certificate(name.clone()));
         let failing = attempt.filter(|attempt| attempt.failures > 0);
         Kept {
-            failing: failing.map(|attempt| Failing {
-                at: attempt.at,
-                failures: attempt.failures,
-                why: shortened(attempt.why.as_deref().unwrap_or_default()),
-            }),
+            failing: failing.map(Failing::from),
+            rollouts: self.kept_rollouts(name),
             issued: self.issued(name).cloned(),
             history: self.shared_history(name),
             held_back: self.held_back(name).cloned(),
         }
+    }
+
+    /// The failed rollouts, the last one of each service.
+    fn kept_rollouts(&self, name: &CertificateName) -> Vec<FailingRollout> {
+        let mut last: BTreeMap<&String, FailingRollout> = BTreeMap::new();
+        for (what, attempt) in self.failed_rollouts(name) {
+            let Attempted::Rollout(service, certificates) = what else {
+                continue;
+            };
+            if last
+                .get(service)
+                .is_some_and(|it| it.failing.at > attempt.at)
+            {
+                continue;
+            }
+            let rollout = FailingRollout {
+                service: service.clone(),
+                certificates: certificates.clone(),
+                failing: Failing::from(attempt),
+                backoff: attempt.backoff,
+            };
+            last.insert(service, rollout);
+        }
+        let mut rollouts: Vec<FailingRollout> = last.into_values().collect();
+        rollouts.sort_by_key(|rollout| std::cmp::Reverse(rollout.failing.at));
+        rollouts.truncate(MOST_ROLLOUTS);
+        rollouts
     }
 
     /// Takes over what was kept, by this process or one before it.
@@ -95,8 +141,13 @@ impl Memory {
     pub(crate) fn restore(&mut self, name: &CertificateName, kept: Kept) {
         let attempted = Attempted::Certificate(name.clone());
         match kept.failing {
-            Some(failing) => self.put(attempted, Attempt::from(failing)),
+            Some(failing) => self.put(attempted, failing.into_attempt(Backoff::Patient)),
             None => self.forget_failures(&attempted),
+        }
+        self.forget_rollouts_with(name);
+        for rollout in kept.rollouts {
+            let attempted = Attempted::Rollout(rollout.service, rollout.certificates);
+            self.put(attempted, rollout.failing.into_attempt(rollout.backoff));
         }
         self.set_issued(name, kept.issued);
         match kept.held_back {
@@ -129,13 +180,23 @@ impl Memory {
     }
 }
 
-impl From<Failing> for Attempt {
-    fn from(failing: Failing) -> Self {
+impl Failing {
+    fn into_attempt(self, backoff: Backoff) -> Attempt {
+        Attempt {
+            at: self.at,
+            failures: self.failures,
+            backoff,
+            why: Some(self.why),
+        }
+    }
+}
+
+impl From<&Attempt> for Failing {
+    fn from(attempt: &Attempt) -> Self {
         Self {
-            at: failing.at,
-            failures: failing.failures,
-            backoff: Backoff::Patient,
-            why: Some(failing.why),
+            at: attempt.at,
+            failures: attempt.failures,
+            why: shortened(attempt.why.as_deref().unwrap_or_default()),
         }
     }
 }
@@ -177,6 +238,36 @@ mod tests {
         );
         memory.restore(&name, memory.kept(&name));
         assert_eq!(memory.succeeded(&attempted), Some(now()));
+    }
+
+    #[test]
+    fn failed_rollouts_are_the_same_after_a_restart_and_the_last_of_each_service_is_kept() {
+        let rollout = |service: &str, number| {
+            let certificates = BTreeMap::from([(name(), leaf(number).fingerprint)]);
+            Attempted::Rollout(service.to_owned(), certificates)
+        };
+        let later = now() + SignedDuration::from_secs(1);
+        let mut memory = Memory::default();
+        memory.record_eager(rollout("web", 1), now(), Some("no answer".into()));
+        memory.record(rollout("web", 2), later, Some("paused".into()));
+        memory.record(rollout("web", 2), later, Some("paused".into()));
+        memory.record_eager(rollout("api", 2), now(), Some("no job".into()));
+
+        let text = serde_json::to_string(&memory.kept(&name())).unwrap();
+        let mut after = Memory::default();
+        after.restore(&name(), serde_json::from_str(&text).unwrap());
+        for attempted in [rollout("web", 2), rollout("api", 2)] {
+            assert_eq!(after.held_until(&attempted), memory.held_until(&attempted));
+            assert_eq!(after.why(&attempted), memory.why(&attempted));
+        }
+        assert_eq!(after.held_until(&rollout("web", 1)), None);
+
+        memory.record(rollout("web", 2), later, None);
+        after.restore(&name(), memory.kept(&name()));
+        assert_eq!(after.held_until(&rollout("web", 2)), None);
+        assert!(after.held_until(&rollout("api", 2)).is_some());
+        after.forget(&name());
+        assert_eq!(after.kept(&name()), Kept::default());
     }
 
     #[test]

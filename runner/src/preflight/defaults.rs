@@ -33,6 +33,7 @@ impl HealthCheck {
         interval: Option<Duration>,
         timeout: Option<Duration>,
         retries: Option<u32>,
+        start_period: Option<Duration>,
     ) -> Self {
         let set = |time: Option<Duration>| time.filter(|time| !time.is_zero());
         Self::Present {
@@ -41,6 +42,7 @@ impl HealthCheck {
             retries: retries
                 .filter(|&number| number > 0)
                 .unwrap_or(HEALTH_RETRIES),
+            start_period: start_period.unwrap_or_default(),
         }
     }
 }

@@ -126,7 +126,27 @@ pub enum HealthCheck {
         timeout: Duration,
         /// So many failures in a row make a replica unhealthy.
         retries: u32,
+        /// After its start, in which no failure counts before the first success.
+        #[serde(default)]
+        start_period: Duration,
     },
+}
+
+impl HealthCheck {
+    /// How long it takes until a replica that came up and then answers nothing has
+    /// failed it. Nothing where there is none.
+    #[must_use]
+    pub fn time_to_fail(&self) -> Duration {
+        match *self {
+            Self::Absent => Duration::ZERO,
+            Self::Present {
+                interval,
+                timeout,
+                retries,
+                start_period,
+            } => start_period + (interval + timeout).saturating_mul(retries),
+        }
+    }
 }
 
 /// The service that runs the runner.

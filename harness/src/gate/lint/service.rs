@@ -61,6 +61,7 @@ fn health_check(service: &Node) -> Result<Option<HealthCheck>, Wrong> {
         check.read("interval", Node::duration)?,
         check.read("timeout", Node::duration)?,
         check.read("retries", retries)?,
+        check.read("start_period", Node::duration)?,
     )))
 }
 

@@ -17,7 +17,7 @@ use crate::docker::{Manager, RawError};
 use crate::model::Strategy;
 use crate::observe::own::Own;
 use crate::observe::swarm::SwarmError;
-use crate::preflight::Finding;
+use crate::preflight::{Finding, HealthCheck};
 use crate::progress::Progress;
 
 pub(crate) use collect::collect_secrets;
@@ -143,12 +143,14 @@ impl RolloutError {
 ///
 /// Guarantees: on `Ok`, a probe saw each replica that swarm wants running
 /// serve each expected certificate, but those that no job reaches. Twice in a row is the
-/// same as once.
+/// same as once. `health_check` is that of the target's replicas, by which is known for
+/// how long one has to be watched that was replaced.
 pub(crate) async fn roll_out(
     manager: &Manager,
     settings: &Settings,
     own: Option<&Own>,
     step: &RolloutStep,
+    health_check: HealthCheck,
     progress: &Progress,
 ) -> Result<RolloutOutcome, RolloutError> {
     let watch = Watch::new(manager, own, step, progress);
@@ -159,13 +161,13 @@ pub(crate) async fn roll_out(
             ("signal", result)
         }
         Strategy::Restart(pace) => {
-            let hold_at = settings.hold_at;
-            let result = restart::run(Rolling::new(manager, step, pace, watch), hold_at).await;
+            let rolling = Rolling::new(manager, step, pace, health_check, watch);
+            let result = restart::run(rolling, settings.hold_at).await;
             ("restart", result)
         }
         Strategy::Secret(pace) => {
-            let result =
-                secret::run(manager, settings, Rolling::new(manager, step, pace, watch)).await;
+            let rolling = Rolling::new(manager, step, pace, health_check, watch);
+            let result = secret::run(manager, settings, rolling).await;
             ("secret", result)
         }
     };

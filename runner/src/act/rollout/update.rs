@@ -15,16 +15,13 @@ use crate::decide::RolloutStep;
 use crate::docker::Manager;
 use crate::model::{Pace, Update, UpdateState};
 use crate::observe::swarm::digest;
+use crate::preflight::HealthCheck;
 
 /// Room for a replica to stop, be pulled, start and become healthy.
 const FOR_EACH_REPLICA: Duration = Duration::from_secs(180);
 /// After swarm says that the update is complete, all replicas run already.
 const TO_VERIFY: Duration = Duration::from_secs(30);
 
-/// Docker's own values, for what a health check leaves open.
-const CHECK_INTERVAL: Duration = Duration::from_secs(30);
-const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
-const CHECK_RETRIES: u64 = 3;
 /// From the last failed check until swarm has heard of it.
 const TO_BE_HEARD: Duration = Duration::from_secs(2);
 
@@ -33,6 +30,7 @@ pub(super) struct Rolling<'a> {
     manager: &'a Manager,
     pub(super) step: &'a RolloutStep,
     pace: &'a Pace,
+    health_check: HealthCheck,
     watch: Watch<'a>,
     tasks: Tasks,
 }
@@ -42,12 +40,14 @@ impl<'a> Rolling<'a> {
         manager: &'a Manager,
         step: &'a RolloutStep,
         pace: &'a Pace,
+        health_check: HealthCheck,
         watch: Watch<'a>,
     ) -> Self {
         Self {
             manager,
             step,
             pace,
+            health_check,
             watch,
             tasks: Tasks::default(),
         }
@@ -76,7 +76,7 @@ impl<'a> Rolling<'a> {
         self.tasks
             .note_those_before(self.manager, &self.step.target.id)
             .await?;
-        set_pace(&mut specification, self.pace);
+        set_pace(&mut specification, self.pace, self.health_check);
         let (path, version) = (self.path(), &service["Version"]["Index"]);
         let update = format!("{path}/update?version={version}&registryAuthFrom=spec");
         self.manager.fence.pass().await;
@@ -218,8 +218,12 @@ async fn verify(watch: &mut Watch<'_>) -> Result<Verified, RolloutCause> {
 /// Sets how fast the update goes, and that the first replica that fails stops
 /// it: swarm counts a failure only while it monitors a replica, which by its
 /// default ends before most health checks can have failed.
-fn set_pace(specification: &mut Value, pace: &Pace) {
-    let monitor = monitored(specification).max(time_to_fail(specification));
+fn set_pace(specification: &mut Value, pace: &Pace, health_check: HealthCheck) {
+    let needed = match health_check {
+        HealthCheck::Absent => Duration::ZERO,
+        HealthCheck::Present { .. } => health_check.time_to_fail() + TO_BE_HEARD,
+    };
+    let monitor = monitored(specification).max(needed);
     let update = &mut specification["UpdateConfig"];
     if !update.is_object() {
         *update = json!({"Order": "stop-first"});
@@ -236,25 +240,6 @@ fn monitored(specification: &Value) -> Duration {
     /// Swarm's own, where a specification says nothing.
     const DEFAULT: Duration = Duration::from_secs(5);
     duration(&specification["UpdateConfig"]["Monitor"]).unwrap_or(DEFAULT)
-}
-
-/// How long it takes until a replica that came up and then answers nothing has
-/// failed its health check. One that is in the image only is not seen.
-fn time_to_fail(specification: &Value) -> Duration {
-    let check = &specification["TaskTemplate"]["ContainerSpec"]["Healthcheck"];
-    let none = |test: &Value| {
-        test.as_array()
-            .is_some_and(|it| it.first() == Some(&json!("NONE")))
-    };
-    if !check.is_object() || none(&check["Test"]) {
-        return Duration::ZERO;
-    }
-    let each = duration(&check["Interval"]).unwrap_or(CHECK_INTERVAL)
-        + duration(&check["Timeout"]).unwrap_or(CHECK_TIMEOUT);
-    let retries = check["Retries"].as_u64().filter(|&retries| retries > 0);
-    let retries = u32::try_from(retries.unwrap_or(CHECK_RETRIES)).unwrap_or(u32::MAX);
-    let start = duration(&check["StartPeriod"]).unwrap_or_default();
-    start + each.saturating_mul(retries) + TO_BE_HEARD
 }
 
 /// A duration as the API has it; nothing or 0 stands for the default.
@@ -275,21 +260,17 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn paced(mut specification: Value) -> Value {
+    fn paced(specification: Value) -> Value {
+        paced_with(specification, HealthCheck::Absent)
+    }
+
+    fn paced_with(mut specification: Value, health_check: HealthCheck) -> Value {
         let pace = Pace {
             parallelism: 2,
             delay: Duration::from_secs(30),
         };
-        set_pace(&mut specification, &pace);
+        set_pace(&mut specification, &pace, health_check);
         specification["UpdateConfig"].take()
-    }
-
-    fn checked(check: &Value) -> u64 {
-        let specification = json!({
-            "TaskTemplate": {"ContainerSpec": {"Healthcheck": check}},
-            "UpdateConfig": {"Monitor": 5 * SECOND},
-        });
-        paced(specification)["Monitor"].as_u64().unwrap() / SECOND
     }
 
     #[test]
@@ -312,15 +293,16 @@ mod tests {
 
     #[test]
     fn a_replica_is_monitored_until_its_health_check_can_have_failed() {
-        let check = json!({
-            "Test": ["CMD", "curl"], "Interval": 2 * SECOND, "Timeout": 3 * SECOND, "Retries": 4,
-            "StartPeriod": 10 * SECOND,
-        });
-        assert_eq!(checked(&check), 10 + 4 * (2 + 3) + 2);
-        let defaults = json!({"Test": ["CMD", "curl"], "Interval": 0});
-        assert_eq!(checked(&defaults), 3 * (30 + 30) + 2);
-        assert_eq!(checked(&json!({"Test": ["NONE"]})), 5);
-        assert_eq!(checked(&Value::Null), 5);
+        let seconds = Duration::from_secs;
+        let check = HealthCheck::with(
+            Some(seconds(2)),
+            Some(seconds(3)),
+            Some(4),
+            Some(seconds(10)),
+        );
+        let monitored = |check| paced_with(json!({}), check)["Monitor"].as_u64().unwrap() / SECOND;
+        assert_eq!(monitored(check), 10 + 4 * (2 + 3) + 2);
+        assert_eq!(monitored(HealthCheck::Absent), 5);
     }
 
     #[test]

@@ -98,6 +98,7 @@ fn health_check(
         part(|it| it.interval).map(from_nanoseconds),
         part(|it| it.timeout).map(from_nanoseconds),
         part(|it| it.retries).and_then(|retries| u32::try_from(retries).ok()),
+        part(|it| it.start_period).map(from_nanoseconds),
     ))
 }
 
@@ -249,6 +250,7 @@ mod tests {
         let image = HealthConfig {
             test: Some(vec!["CMD".to_owned(), "check".to_owned()]),
             interval: Some(7 * second),
+            start_period: Some(20 * second),
             ..HealthConfig::default()
         };
         let own = HealthConfig {
@@ -259,7 +261,12 @@ mod tests {
             interval: Duration::from_secs(7),
             timeout: Duration::from_secs(2),
             retries: 3,
+            start_period: Duration::from_secs(20),
         };
+        assert_eq!(
+            expected.time_to_fail(),
+            Duration::from_secs(20 + 3 * (7 + 2))
+        );
         assert_eq!(health_check(Some(&own), Some(Some(&image))), Some(expected));
         let none = HealthConfig {
             test: Some(vec!["NONE".to_owned()]),

@@ -38,6 +38,7 @@ fn check(facts: &Facts) -> Verdict {
         interval,
         timeout,
         retries,
+        ..
     } = health_check
     else {
         return Verdict::fine();

@@ -53,6 +53,7 @@ pub(super) fn health_check() -> HealthCheck {
         interval: Duration::from_secs(2),
         timeout: Duration::from_secs(3),
         retries: 3,
+        start_period: Duration::ZERO,
     }
 }
 
