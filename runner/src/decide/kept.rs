@@ -15,9 +15,11 @@ use crate::model::{CertificateName, Fingerprint, Leaf};
 
 /// How much is kept of why an attempt failed: what an engine printed can be long.
 const LONGEST_REASON: usize = 1000;
-/// A record has its limit, and a certificate can be that of hundreds of services: of more,
-/// those that failed last.
+/// A record has its limit, and a certificate can be that of hundreds of services, or one
+/// of thousands of a service: of more rollouts, or of more certificates in all of them,
+/// those are kept that failed last. This process remembers the others.
 const MOST_ROLLOUTS: usize = 50;
+const MOST_OF_THEM: usize = 500;
 
 /// What is kept of one certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,10 +130,19 @@ impl Memory {
             };
             last.insert(service, rollout);
         }
-        let mut rollouts: Vec<FailingRollout> = last.into_values().collect();
+        let mut rollouts: Vec<_> = last.into_values().collect();
         rollouts.sort_by_key(|rollout| std::cmp::Reverse(rollout.failing.at));
-        rollouts.truncate(MOST_ROLLOUTS);
-        rollouts
+        let mut certificates = 0;
+        let few = rollouts.into_iter().take(MOST_ROLLOUTS);
+        let few = few.filter(|rollout| {
+            let all = certificates + rollout.certificates.len();
+            let fits = all <= MOST_OF_THEM;
+            if fits {
+                certificates = all;
+            }
+            fits
+        });
+        few.collect()
     }
 
     /// Takes over what was kept, by this process or one before it.
@@ -144,9 +155,11 @@ impl Memory {
             Some(failing) => self.put(attempted, failing.into_attempt(Backoff::Patient)),
             None => self.forget_failures(&attempted),
         }
-        self.forget_rollouts_with(name);
+        for known in self.kept_rollouts(name) {
+            self.forget_failures(&known.attempted());
+        }
         for rollout in kept.rollouts {
-            let attempted = Attempted::Rollout(rollout.service, rollout.certificates);
+            let attempted = rollout.attempted();
             self.put(attempted, rollout.failing.into_attempt(rollout.backoff));
         }
         self.set_issued(name, kept.issued);
@@ -177,6 +190,12 @@ impl Memory {
     /// Forgets what was issued: a placeholder stands there now, as a person wants.
     pub(crate) fn forget_issued(&mut self, name: &CertificateName) {
         self.set_issued(name, None);
+    }
+}
+
+impl FailingRollout {
+    fn attempted(&self) -> Attempted {
+        Attempted::Rollout(self.service.clone(), self.certificates.clone())
     }
 }
 
@@ -216,6 +235,7 @@ mod tests {
 
     use super::*;
     use crate::decide::tests::{leaf, name, now};
+    use crate::model::DomainName;
 
     #[test]
     fn failures_are_the_same_after_a_restart_and_a_success_forgets_them() {
@@ -268,6 +288,34 @@ mod tests {
         assert!(after.held_until(&rollout("api", 2)).is_some());
         after.forget(&name());
         assert_eq!(after.kept(&name()), Kept::default());
+    }
+
+    /// Before all others, so that rollouts are kept with it.
+    fn first() -> CertificateName {
+        CertificateName::of(&DomainName::parse("a.example.org").unwrap())
+    }
+
+    #[test]
+    fn rollouts_that_are_too_much_for_a_record_are_remembered_by_this_process() {
+        let mut certificates: BTreeMap<_, _> = (0..MOST_OF_THEM)
+            .map(|number| {
+                let domain = DomainName::parse(&format!("n{number}.example.org")).unwrap();
+                (CertificateName::of(&domain), leaf(1).fingerprint)
+            })
+            .collect();
+        certificates.insert(first(), leaf(1).fingerprint);
+        let large = Attempted::Rollout("large".to_owned(), certificates);
+        let small = BTreeMap::from([(first(), leaf(1).fingerprint)]);
+        let small = Attempted::Rollout("small".to_owned(), small);
+        let mut memory = Memory::default();
+        memory.record_eager(large.clone(), now(), Some("no answer".into()));
+        memory.record_eager(small.clone(), now(), Some("no answer".into()));
+        let kept = memory.kept(&first());
+        let services: Vec<_> = kept.rollouts.iter().map(|it| it.service.as_str()).collect();
+        assert_eq!(services, ["small"]);
+        memory.restore(&first(), kept);
+        assert!(memory.held_until(&large).is_some());
+        assert!(memory.held_until(&small).is_some());
     }
 
     #[test]
