@@ -62,9 +62,8 @@ impl Runner {
 
     async fn try_again(&mut self, step: &VersionStep) -> Result<(), TurnError> {
         info!(certificate = %step.name, "{step}");
-        for name in self.memory.record_tried(&step.name) {
-            self.state.keep(&self.memory, &name).await;
-        }
+        self.memory.record_tried(&step.name);
+        self.state.keep(&self.memory, &step.name).await;
         let published = self.republish(step).await;
         if let Err(why) = &published {
             self.memory

@@ -96,16 +96,14 @@ impl Memory {
     }
 
     /// Remembers that a version that was held back is tried again, whatever came of
-    /// its rollouts before; with which certificates that is to be kept.
-    pub(crate) fn record_tried(&mut self, name: &CertificateName) -> BTreeSet<CertificateName> {
+    /// its rollouts before.
+    pub(crate) fn record_tried(&mut self, name: &CertificateName) {
         let Some(held_back) = self.held_back.get_mut(name) else {
-            return BTreeSet::new();
+            return;
         };
         held_back.trying = true;
         let fingerprint = held_back.fingerprint;
-        let mut changed = self.forget_rollouts_of(name, fingerprint);
-        changed.insert(name.clone());
-        changed
+        self.forget_rollouts_of(fingerprint);
     }
 
     /// Remembers that it could not even be published.

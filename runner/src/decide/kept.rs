@@ -1,7 +1,6 @@
 //! What a restart must not forget of a certificate. All that is kept of the
 //! [`Memory`] goes through here.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,11 +14,6 @@ use crate::model::{CertificateName, Fingerprint, Leaf};
 
 /// How much is kept of why an attempt failed: what an engine printed can be long.
 const LONGEST_REASON: usize = 1000;
-/// A record has its limit, and a certificate can be that of hundreds of services, or one
-/// of thousands of a service: of more rollouts, or of more certificates in all of them,
-/// those are kept that failed last. This process remembers the others.
-const MOST_ROLLOUTS: usize = 50;
-const MOST_OF_THEM: usize = 500;
 
 /// What is kept of one certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,21 +28,6 @@ pub(crate) struct Kept {
     /// The version that no replica came to serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held_back: Option<HeldBack>,
-    /// The rollouts that have failed since one last succeeded; one of several
-    /// certificates is kept with one of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) rollouts: Vec<FailingRollout>,
-}
-
-/// Failures in a row to make a service serve certificates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FailingRollout {
-    /// Swarm's ID of the service.
-    service: String,
-    certificates: BTreeMap<CertificateName, Fingerprint>,
-    #[serde(flatten)]
-    failing: Failing,
-    backoff: Backoff,
 }
 
 /// Failures in a row to obtain it.
@@ -76,9 +55,7 @@ impl Kept {
         // The limits of authorities, and the runner's own budget, look back so far.
         let long_ago = |at: Timestamp| now.duration_since(at) > WEEK;
         let expired = self.issued.as_ref().map(|it| long_ago(it.not_after));
-        let rollouts = self.rollouts.iter().map(|rollout| rollout.failing.at);
-        let failed = self.failing.as_ref().map(|it| it.at).into_iter();
-        let failed = failed.chain(rollouts).max().map(long_ago);
+        let failed = self.failing.as_ref().map(|it| long_ago(it.at));
         match (expired, failed) {
             (None, None) => false,
             (expired, failed) => expired.unwrap_or(true) && failed.unwrap_or(true),
@@ -90,7 +67,6 @@ impl Memory {
     /// Forgets all of a certificate that nobody asks for.
     pub(crate) fn forget(&mut self, name: &CertificateName) {
         self.forget_failures(&Attempted::Certificate(name.clone()));
-        self.forget_rollouts_with(name);
         self.set_issued(name, None);
         self.forget_history(name);
         self.held_back.remove(name);
@@ -101,48 +77,15 @@ impl Memory {
         let attempt = self.attempt(&Attempted::Certificate(name.clone()));
         let failing = attempt.filter(|attempt| attempt.failures > 0);
         Kept {
-            failing: failing.map(Failing::from),
-            rollouts: self.kept_rollouts(name),
+            failing: failing.map(|attempt| Failing {
+                at: attempt.at,
+                failures: attempt.failures,
+                why: shortened(attempt.why.as_deref().unwrap_or_default()),
+            }),
             issued: self.issued(name).cloned(),
             history: self.shared_history(name),
             held_back: self.held_back(name).cloned(),
         }
-    }
-
-    /// The failed rollouts, the last one of each service.
-    fn kept_rollouts(&self, name: &CertificateName) -> Vec<FailingRollout> {
-        let mut last: BTreeMap<&String, FailingRollout> = BTreeMap::new();
-        for (what, attempt) in self.failed_rollouts(name) {
-            let Attempted::Rollout(service, certificates) = what else {
-                continue;
-            };
-            if last
-                .get(service)
-                .is_some_and(|it| it.failing.at > attempt.at)
-            {
-                continue;
-            }
-            let rollout = FailingRollout {
-                service: service.clone(),
-                certificates: certificates.clone(),
-                failing: Failing::from(attempt),
-                backoff: attempt.backoff,
-            };
-            last.insert(service, rollout);
-        }
-        let mut rollouts: Vec<_> = last.into_values().collect();
-        rollouts.sort_by_key(|rollout| std::cmp::Reverse(rollout.failing.at));
-        let mut certificates = 0;
-        let few = rollouts.into_iter().take(MOST_ROLLOUTS);
-        let few = few.filter(|rollout| {
-            let all = certificates + rollout.certificates.len();
-            let fits = all <= MOST_OF_THEM;
-            if fits {
-                certificates = all;
-            }
-            fits
-        });
-        few.collect()
     }
 
     /// Takes over what was kept, by this process or one before it.
@@ -152,15 +95,8 @@ impl Memory {
     pub(crate) fn restore(&mut self, name: &CertificateName, kept: Kept) {
         let attempted = Attempted::Certificate(name.clone());
         match kept.failing {
-            Some(failing) => self.put(attempted, failing.into_attempt(Backoff::Patient)),
+            Some(failing) => self.put(attempted, Attempt::from(failing)),
             None => self.forget_failures(&attempted),
-        }
-        for known in self.kept_rollouts(name) {
-            self.forget_failures(&known.attempted());
-        }
-        for rollout in kept.rollouts {
-            let attempted = rollout.attempted();
-            self.put(attempted, rollout.failing.into_attempt(rollout.backoff));
         }
         self.set_issued(name, kept.issued);
         match kept.held_back {
@@ -193,29 +129,13 @@ impl Memory {
     }
 }
 
-impl FailingRollout {
-    fn attempted(&self) -> Attempted {
-        Attempted::Rollout(self.service.clone(), self.certificates.clone())
-    }
-}
-
-impl Failing {
-    fn into_attempt(self, backoff: Backoff) -> Attempt {
-        Attempt {
-            at: self.at,
-            failures: self.failures,
-            backoff,
-            why: Some(self.why),
-        }
-    }
-}
-
-impl From<&Attempt> for Failing {
-    fn from(attempt: &Attempt) -> Self {
+impl From<Failing> for Attempt {
+    fn from(failing: Failing) -> Self {
         Self {
-            at: attempt.at,
-            failures: attempt.failures,
-            why: shortened(attempt.why.as_deref().unwrap_or_default()),
+            at: failing.at,
+            failures: failing.failures,
+            backoff: Backoff::Patient,
+            why: Some(failing.why),
         }
     }
 }
@@ -235,7 +155,6 @@ mod tests {
 
     use super::*;
     use crate::decide::tests::{leaf, name, now};
-    use crate::model::DomainName;
 
     #[test]
     fn failures_are_the_same_after_a_restart_and_a_success_forgets_them() {
@@ -258,64 +177,6 @@ mod tests {
         );
         memory.restore(&name, memory.kept(&name));
         assert_eq!(memory.succeeded(&attempted), Some(now()));
-    }
-
-    #[test]
-    fn failed_rollouts_are_the_same_after_a_restart_and_the_last_of_each_service_is_kept() {
-        let rollout = |service: &str, number| {
-            let certificates = BTreeMap::from([(name(), leaf(number).fingerprint)]);
-            Attempted::Rollout(service.to_owned(), certificates)
-        };
-        let later = now() + SignedDuration::from_secs(1);
-        let mut memory = Memory::default();
-        memory.record_eager(rollout("web", 1), now(), Some("no answer".into()));
-        memory.record(rollout("web", 2), later, Some("paused".into()));
-        memory.record(rollout("web", 2), later, Some("paused".into()));
-        memory.record_eager(rollout("api", 2), now(), Some("no job".into()));
-
-        let text = serde_json::to_string(&memory.kept(&name())).unwrap();
-        let mut after = Memory::default();
-        after.restore(&name(), serde_json::from_str(&text).unwrap());
-        for attempted in [rollout("web", 2), rollout("api", 2)] {
-            assert_eq!(after.held_until(&attempted), memory.held_until(&attempted));
-            assert_eq!(after.why(&attempted), memory.why(&attempted));
-        }
-        assert_eq!(after.held_until(&rollout("web", 1)), None);
-
-        memory.record(rollout("web", 2), later, None);
-        after.restore(&name(), memory.kept(&name()));
-        assert_eq!(after.held_until(&rollout("web", 2)), None);
-        assert!(after.held_until(&rollout("api", 2)).is_some());
-        after.forget(&name());
-        assert_eq!(after.kept(&name()), Kept::default());
-    }
-
-    /// Before all others, so that rollouts are kept with it.
-    fn first() -> CertificateName {
-        CertificateName::of(&DomainName::parse("a.example.org").unwrap())
-    }
-
-    #[test]
-    fn rollouts_that_are_too_much_for_a_record_are_remembered_by_this_process() {
-        let mut certificates: BTreeMap<_, _> = (0..MOST_OF_THEM)
-            .map(|number| {
-                let domain = DomainName::parse(&format!("n{number}.example.org")).unwrap();
-                (CertificateName::of(&domain), leaf(1).fingerprint)
-            })
-            .collect();
-        certificates.insert(first(), leaf(1).fingerprint);
-        let large = Attempted::Rollout("large".to_owned(), certificates);
-        let small = BTreeMap::from([(first(), leaf(1).fingerprint)]);
-        let small = Attempted::Rollout("small".to_owned(), small);
-        let mut memory = Memory::default();
-        memory.record_eager(large.clone(), now(), Some("no answer".into()));
-        memory.record_eager(small.clone(), now(), Some("no answer".into()));
-        let kept = memory.kept(&first());
-        let services: Vec<_> = kept.rollouts.iter().map(|it| it.service.as_str()).collect();
-        assert_eq!(services, ["small"]);
-        memory.restore(&first(), kept);
-        assert!(memory.held_until(&large).is_some());
-        assert!(memory.held_until(&small).is_some());
     }
 
     #[test]

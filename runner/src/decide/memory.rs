@@ -1,7 +1,7 @@
 //! What neither the swarm nor the files can tell: when something was last tried,
 //! how that went, and since when a replica was seen to be behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,17 +38,7 @@ pub(crate) enum Attempted {
     /// To have this certificate obtained, renewed, or its placeholder published.
     Certificate(CertificateName),
     /// To make a service serve these certificates.
-    Rollout(String, BTreeMap<CertificateName, Fingerprint>),
-}
-
-impl Attempted {
-    /// The certificate with which it is kept: of several, one.
-    pub(crate) fn kept_with(&self) -> Option<&CertificateName> {
-        match self {
-            Self::Certificate(name) => Some(name),
-            Self::Rollout(_, certificates) => certificates.keys().next(),
-        }
-    }
+    Rollout(String, Vec<Fingerprint>),
 }
 
 /// What this process remembers: its attempts, and what it saw.
@@ -253,44 +243,11 @@ impl Memory {
         }
     }
 
-    /// Lets the rollouts of this version of a certificate begin at once, whatever came of
-    /// them; with which certificates that is to be kept.
-    pub(super) fn forget_rollouts_of(
-        &mut self,
-        name: &CertificateName,
-        fingerprint: Fingerprint,
-    ) -> BTreeSet<CertificateName> {
-        let mut kept_with = BTreeSet::new();
-        self.attempts.retain(|what, _| {
-            let is_of_it = match what {
-                Attempted::Rollout(_, certificates) => certificates.get(name) == Some(&fingerprint),
-                Attempted::Certificate(_) => false,
-            };
-            if is_of_it {
-                kept_with.extend(what.kept_with().cloned());
-            }
-            !is_of_it
-        });
-        kept_with
-    }
-
-    /// The failed rollouts that are kept with a certificate.
-    pub(super) fn failed_rollouts<'a>(
-        &'a self,
-        name: &'a CertificateName,
-    ) -> impl Iterator<Item = (&'a Attempted, &'a Attempt)> {
-        let attempts = self.attempts.iter();
-        attempts.filter(move |(what, attempt)| {
-            matches!(what, Attempted::Rollout(..))
-                && attempt.failures > 0
-                && what.kept_with() == Some(name)
-        })
-    }
-
-    /// Forgets the rollouts that are kept with a certificate.
-    pub(super) fn forget_rollouts_with(&mut self, name: &CertificateName) {
-        self.attempts.retain(|what, _| {
-            !(matches!(what, Attempted::Rollout(..)) && what.kept_with() == Some(name))
+    /// Lets the rollouts of this certificate begin at once, whatever came of them.
+    pub(super) fn forget_rollouts_of(&mut self, fingerprint: Fingerprint) {
+        self.attempts.retain(|what, _| match what {
+            Attempted::Rollout(_, fingerprints) => !fingerprints.contains(&fingerprint),
+            Attempted::Certificate(_) => true,
         });
     }
 
@@ -385,11 +342,6 @@ mod tests {
         Attempted::Certificate(CertificateName::of(&domain))
     }
 
-    fn certificates(der: &[u8]) -> BTreeMap<CertificateName, Fingerprint> {
-        let name = CertificateName::of(&DomainName::parse("example.org").unwrap());
-        BTreeMap::from([(name, Fingerprint::of_der(der))])
-    }
-
     #[test]
     fn failures_back_off_and_a_success_forgets_them() {
         let start: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
@@ -410,7 +362,8 @@ mod tests {
 
     #[test]
     fn another_certificate_to_roll_out_is_another_attempt() {
-        let rollout = |der: &[u8]| Attempted::Rollout("service1".into(), certificates(der));
+        let rollout =
+            |der: &[u8]| Attempted::Rollout("service1".into(), vec![Fingerprint::of_der(der)]);
         let mut memory = Memory::default();
         memory.record_eager(
             rollout(b"a"),
@@ -426,7 +379,8 @@ mod tests {
     fn of_rollouts_the_failed_ones_are_remembered_as_long_as_their_service_is_there() {
         let at: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
         let world = world(Published::Pair(leaf(1)), all(&leaf(1)));
-        let rollout = |service: &str| Attempted::Rollout(service.into(), certificates(b"a"));
+        let rollout =
+            |service: &str| Attempted::Rollout(service.into(), vec![Fingerprint::of_der(b"a")]);
         let mut memory = Memory::default();
         for service in ["service1", "gone"] {
             memory.record(rollout(service), at, Some("no answer".into()));
@@ -446,7 +400,7 @@ mod tests {
         let start: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
         let mut memory = Memory::default();
         memory.record(certificate(), start, Some("no answer".into()));
-        let rollout = Attempted::Rollout("service1".into(), certificates(b"a"));
+        let rollout = Attempted::Rollout("service1".into(), vec![Fingerprint::of_der(b"a")]);
         memory.record_eager(rollout.clone(), start, Some("no job".into()));
         let name = CertificateName::of(&DomainName::parse("example.org").unwrap());
         let order = Order {

@@ -379,9 +379,8 @@ impl RolloutStep {
     pub(crate) fn attempted(&self) -> Attempted {
         let secrets = self.secrets.iter().flat_map(|secrets| &secrets.wanted);
         let expected = self.expected.iter().chain(secrets);
-        let certificates =
-            expected.map(|expected| (expected.certificate.clone(), expected.leaf.fingerprint));
-        Attempted::Rollout(self.target.id.clone(), certificates.collect())
+        let fingerprints = expected.map(|expected| expected.leaf.fingerprint);
+        Attempted::Rollout(self.target.id.clone(), fingerprints.collect())
     }
 }
 
