@@ -121,14 +121,20 @@ impl Ahead {
         own: Option<&Own>,
         targets: impl IntoIterator<Item = &Target>,
     ) -> bool {
-        let mut any = false;
-        for target in targets.into_iter().filter(|it| it.has_other_names()) {
+        let targets = targets.into_iter().filter(|it| it.has_other_names());
+        let ask = async |target| {
             let ask = async || ask_by_other_names(manager, own, target, Who::OneReplica).await;
-            let mut asked = ask().await;
-            if asked.as_ref().is_ok_and(|it| are_odd(it)) {
-                sleep(OLD_WORKERS_END).await;
-                asked = ask().await;
+            let asked = ask().await;
+            if !asked.as_ref().is_ok_and(|it| are_odd(it)) {
+                return (target, asked);
             }
+            sleep(OLD_WORKERS_END).await;
+            (target, ask().await)
+        };
+        let all = iter(targets.map(ask)).buffer_unordered(LOOKS_AT_ONCE);
+        let all: Vec<_> = all.collect().await;
+        let mut any = false;
+        for (target, asked) in all {
             match asked {
                 Ok(asked) => {
                     self.names.saw(target, asked);

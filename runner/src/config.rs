@@ -13,9 +13,8 @@ use clap::{Args, ValueEnum};
 
 use crate::act::step::HoldAt;
 use crate::decide::ByDns;
-use crate::decide::renewal::Digest;
 use crate::docker::{LoginError, login};
-use crate::model::{Schedule, ScheduleError, parse_duration};
+use crate::model::{Digest, Schedule, ScheduleError, parse_duration};
 
 pub(crate) use acme::{AcmeSettings, AnswerBy};
 pub(crate) use dns::{

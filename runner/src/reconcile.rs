@@ -1,7 +1,7 @@
 //! One reconcile: look, decide, act, and say when to look again. It takes no
 //! hint of what has changed; a crash anywhere is just another start.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -337,6 +337,7 @@ impl Runner {
             let refused = result.as_ref().is_err_and(RolloutError::is_refused);
             let failed = result.as_ref().err().map(ToString::to_string);
             let attempted = step.attempted();
+            let kept_with = attempted.kept_with().cloned();
             match step.target.strategy {
                 _ if superseded => {}
                 Strategy::Signal { .. } => {
@@ -346,10 +347,12 @@ impl Runner {
                     self.memory.record(attempted, at, failed.clone());
                 }
             }
+            let mut changed: BTreeSet<_> = kept_with.into_iter().collect();
             if let Some(why) = failed.filter(|_| refused && self.policy() != Policy::Engine) {
-                for name in self.memory.record_refused(&step, at, &why) {
-                    self.state.keep(&self.memory, &name).await;
-                }
+                changed.extend(self.memory.record_refused(&step, at, &why));
+            }
+            for name in changed {
+                self.state.keep(&self.memory, &name).await;
             }
             told.push(RolloutResult::from(result));
         }

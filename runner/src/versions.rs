@@ -62,8 +62,9 @@ impl Runner {
 
     async fn try_again(&mut self, step: &VersionStep) -> Result<(), TurnError> {
         info!(certificate = %step.name, "{step}");
-        self.memory.record_tried(&step.name);
-        self.state.keep(&self.memory, &step.name).await;
+        for name in self.memory.record_tried(&step.name) {
+            self.state.keep(&self.memory, &name).await;
+        }
         let published = self.republish(step).await;
         if let Err(why) = &published {
             self.memory

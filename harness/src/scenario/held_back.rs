@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::disturbed::HURRY;
 use super::{Control, Kind, Parameters, Scenario, Stage};
+use crate::clock::now;
 use crate::fault::{Fault, LabelChanged, Replica, TaskFault};
-use crate::lab::wait::until;
-use crate::site::{Engine, Serves, Site, SiteError, SiteOptions};
+use crate::site::{Engine, HeldBackStatus, Serves, Site, SiteError, SiteOptions, Status};
 
 /// With the engine `acme`, the version of before is published again, and the new one
 /// is tried until replicas take it.
@@ -27,8 +29,13 @@ const LOAD_BALANCER: &str = "patch_loadbalancer";
 /// Long enough for a second try, which comes ten seconds after the first.
 const TO_BE_TRIED: Duration = Duration::from_secs(90);
 const TO_START: Duration = Duration::from_secs(90);
-/// The third try comes a minute after the second, the fourth five minutes after that.
-const TO_HEAL: Duration = Duration::from_secs(480);
+/// The change of the service is to be what has it tried again, not its turn.
+const QUIET: SignedDuration = SignedDuration::from_secs(20);
+/// A try that takes long; the third, which nobody calls, would come a minute after the
+/// second, and is not waited for.
+const TO_HEAL: Duration = Duration::from_secs(90);
+/// That the change of the service is what had it tried again.
+const CALLED: &str = "which was held back: the service that did not take it was changed";
 /// Longer than the second try takes to come.
 const CONTROLS: Duration = Duration::from_secs(40);
 
@@ -56,9 +63,14 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     tried_again(stage, &site).await?;
     stage.nothing_lost(traffic.stop().await?);
     a_replica_starts(stage, &site, &old).await?;
+    tried_again(stage, &site).await?;
     let traffic = stage.traffic(&site).await?;
     broken.end().await?;
     serves_the_new_one(stage, &site, &new).await?;
+    let said = site.runner().logs().await?;
+    stage.check(said.contains(CALLED), Kind::Unclear, || {
+        format!("expected the runner to say {CALLED:?}")
+    });
     stage.nothing_lost(traffic.stop().await?);
     let issued = site.versions()?;
     stage.check(issued == versions + 1, Kind::OrderedTwice, || {
@@ -103,19 +115,20 @@ async fn new_one(stage: &Stage<'_>, site: &Site<'_>) -> Result<String, SiteError
     Ok(held_back.map(|it| it.fingerprint).unwrap_or_default())
 }
 
-/// Waits for a second try that fails as well: from then on a minute is quiet.
+/// Waits for a second try that fails as well, and has the next one far away.
 async fn tried_again(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let _step = stage.step("it is tried again, in vain");
-    Ok(until("it be tried again", TO_BE_TRIED, async || {
-        let status = site.status().await.map_err(|error| error.to_string())?;
+    let quiet = |held_back: &HeldBackStatus| {
+        let left = held_back.tried_again_at.duration_since(now());
+        held_back.failures > 1 && left > QUIET
+    };
+    let what = "it be tried again, and then be quiet";
+    let found = |status: &Status| {
         let mut certificates = status.report.certificates.iter();
-        match certificates.find_map(|it| it.held_back.as_ref()) {
-            Some(held_back) if held_back.failures > 1 => Ok(()),
-            Some(held_back) => Err(format!("it has failed {} time", held_back.failures)),
-            None => Err("nothing is held back".to_owned()),
-        }
-    })
-    .await?)
+        certificates.any(|it| it.held_back.as_ref().is_some_and(quiet))
+    };
+    site.status_until(what, TO_BE_TRIED, found).await?;
+    Ok(())
 }
 
 /// A replica is killed, and the one in its place reads what is published.

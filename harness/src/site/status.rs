@@ -64,6 +64,8 @@ pub struct HeldBackStatus {
     pub fingerprint: String,
     /// How often in a row no replica came to serve it.
     pub failures: u32,
+    /// When it is tried again, if nothing calls it before.
+    pub tried_again_at: Timestamp,
 }
 
 /// One target.

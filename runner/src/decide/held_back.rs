@@ -14,15 +14,21 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::issue;
 use super::kept::shortened;
 use super::memory::{Backoff, Memory};
 use super::plan::{Plan, Problem, RolloutStep, Turn, VersionStep, WhyAgain};
-use crate::model::{CertificateName, Fingerprint, Leaf, Published, Serving, Strategy, Update};
+use crate::model::{
+    CertificateName, Digest, Fingerprint, Leaf, Published, Serving, Strategy, Update,
+};
 use crate::observe::{Archived, CertificateView, ReplicaView, Snapshot, TargetView};
+
+/// How long swarm may take to begin an update: until then nothing tells it from a change
+/// that replaces no replica.
+const TAKEN_UP: SignedDuration = SignedDuration::from_secs(5);
 
 /// What is remembered of a version that no replica came to serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +45,10 @@ pub(crate) struct HeldBack {
     why: String,
     /// It is published for another try, or about to be.
     trying: bool,
+    /// The service that did not come to serve it, by swarm's ID, and what was asked of it
+    /// then; nothing once it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused_by: Option<(String, Digest)>,
 }
 
 impl Memory {
@@ -88,6 +98,7 @@ impl Memory {
                 backoff,
                 why: shortened(why),
                 trying: false,
+                refused_by: Some((step.target.id.clone(), step.target.asked)),
             };
             self.held_back.insert(name.clone(), held_back);
             refused.push(name.clone());
@@ -96,14 +107,17 @@ impl Memory {
     }
 
     /// Remembers that a version that was held back is tried again, whatever came of
-    /// its rollouts before.
-    pub(crate) fn record_tried(&mut self, name: &CertificateName) {
+    /// its rollouts before; with which certificates that is to be kept.
+    pub(crate) fn record_tried(&mut self, name: &CertificateName) -> BTreeSet<CertificateName> {
         let Some(held_back) = self.held_back.get_mut(name) else {
-            return;
+            return BTreeSet::new();
         };
         held_back.trying = true;
+        held_back.refused_by = None;
         let fingerprint = held_back.fingerprint;
-        self.forget_rollouts_of(fingerprint);
+        let mut changed = self.forget_rollouts_of(name, fingerprint);
+        changed.insert(name.clone());
+        changed
     }
 
     /// Remembers that it could not even be published.
@@ -236,8 +250,10 @@ pub(super) fn decide(
             },
             State::Held(version) => {
                 plan.problems.push(look.problem(version));
-                plan.tries_at
-                    .extend(Some(look.until()).filter(|&until| until > now));
+                let times = [Some(look.until()), look.changed_at()]
+                    .into_iter()
+                    .flatten();
+                plan.tries_at.extend(times.filter(|&at| at > now));
                 let begins = look.could_begin() && !left_alone.contains(name);
                 let why = look.why_now().filter(|_| begins);
                 tries.extend(why.map(|why| (look.held_back.at, look.again(version, why))));
@@ -373,8 +389,20 @@ impl<'a> Look<'a> {
         match self.view.published.leaf() {
             None => Some(WhyAgain::NothingElse),
             Some(live) if live.not_after <= self.now => Some(WhyAgain::NothingElse),
+            Some(_) if self.changed_at().is_some_and(|at| at <= self.now) => {
+                Some(WhyAgain::Changed)
+            }
             Some(_) => (self.until() <= self.now).then_some(WhyAgain::InItsTurn),
         }
+    }
+
+    /// When it is tried again because people have changed the service that did not come to
+    /// serve it, if they have: not before swarm has replaced its replicas, and in a window.
+    fn changed_at(&self) -> Option<Timestamp> {
+        let (service, asked) = self.held_back.refused_by.as_ref()?;
+        let target = &self.targets().find(|it| &it.target.id == service)?.target;
+        let changed = target.asked != *asked && !target.update.is_running();
+        changed.then(|| self.opened(target.updated_at + TAKEN_UP))
     }
 
     /// When it is tried again: after its backoff and in a target's window; when
@@ -414,7 +442,7 @@ impl<'a> Look<'a> {
                 .replicas
                 .iter()
                 .any(|it| it.replica.no_jobs.is_none() && self.served_by(it).is_some()),
-            Strategy::Restart(_) => view.target.update.as_ref().is_none_or(idle),
+            Strategy::Restart(_) => idle(&view.target.update),
             Strategy::Secret(_) => true,
         })
     }

@@ -8,12 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use super::Memory;
 use super::held_back::HeldBack;
-use super::memory::{Attempt, Attempted, Backoff};
+use super::memory::{Attempt, Attempted, AttemptedRollout, Backoff};
 use super::renewal::{History, WEEK};
 use crate::model::{CertificateName, Fingerprint, Leaf};
 
 /// How much is kept of why an attempt failed: what an engine printed can be long.
 const LONGEST_REASON: usize = 1000;
+/// A record has its limit, and a certificate can be that of hundreds of services, or one
+/// of thousands of a service: of more rollouts, or of more certificates in all of them,
+/// those are kept that failed last. This process remembers the others.
+const MOST_ROLLOUTS: usize = 50;
+const MOST_OF_THEM: usize = 500;
 
 /// What is kept of one certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +33,20 @@ pub(crate) struct Kept {
     /// The version that no replica came to serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held_back: Option<HeldBack>,
+    /// The rollouts that have failed since one last succeeded; one of several
+    /// certificates is kept with one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rollouts: Vec<FailingRollout>,
+}
+
+/// Failures in a row to make a service serve certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FailingRollout {
+    #[serde(flatten)]
+    of: AttemptedRollout,
+    #[serde(flatten)]
+    failing: Failing,
+    backoff: Backoff,
 }
 
 /// Failures in a row to obtain it.
@@ -55,7 +74,9 @@ impl Kept {
         // The limits of authorities, and the runner's own budget, look back so far.
         let long_ago = |at: Timestamp| now.duration_since(at) > WEEK;
         let expired = self.issued.as_ref().map(|it| long_ago(it.not_after));
-        let failed = self.failing.as_ref().map(|it| long_ago(it.at));
+        let rollouts = self.rollouts.iter().map(|rollout| rollout.failing.at);
+        let failed = self.failing.as_ref().map(|it| it.at).into_iter();
+        let failed = failed.chain(rollouts).max().map(long_ago);
         match (expired, failed) {
             (None, None) => false,
             (expired, failed) => expired.unwrap_or(true) && failed.unwrap_or(true),
@@ -67,6 +88,7 @@ impl Memory {
     /// Forgets all of a certificate that nobody asks for.
     pub(crate) fn forget(&mut self, name: &CertificateName) {
         self.forget_failures(&Attempted::Certificate(name.clone()));
+        self.forget_rollouts_with(name);
         self.set_issued(name, None);
         self.forget_history(name);
         self.held_back.remove(name);
@@ -77,15 +99,35 @@ impl Memory {
         let attempt = self.attempt(&Attempted::Certificate(name.clone()));
         let failing = attempt.filter(|attempt| attempt.failures > 0);
         Kept {
-            failing: failing.map(|attempt| Failing {
-                at: attempt.at,
-                failures: attempt.failures,
-                why: shortened(attempt.why.as_deref().unwrap_or_default()),
-            }),
+            failing: failing.map(Failing::from),
+            rollouts: self.kept_rollouts(name),
             issued: self.issued(name).cloned(),
             history: self.shared_history(name),
             held_back: self.held_back(name).cloned(),
         }
+    }
+
+    fn kept_rollouts(&self, name: &CertificateName) -> Vec<FailingRollout> {
+        let failed = self.failed_rollouts(name);
+        let mut rollouts: Vec<_> = failed
+            .map(|(rollout, attempt)| FailingRollout {
+                of: rollout.clone(),
+                failing: Failing::from(attempt),
+                backoff: attempt.backoff,
+            })
+            .collect();
+        rollouts.sort_by_key(|rollout| std::cmp::Reverse(rollout.failing.at));
+        let mut certificates = 0;
+        let few = rollouts.into_iter().take(MOST_ROLLOUTS);
+        let few = few.filter(|rollout| {
+            let all = certificates + rollout.of.certificates.len();
+            let fits = all <= MOST_OF_THEM;
+            if fits {
+                certificates = all;
+            }
+            fits
+        });
+        few.collect()
     }
 
     /// Takes over what was kept, by this process or one before it.
@@ -95,8 +137,19 @@ impl Memory {
     pub(crate) fn restore(&mut self, name: &CertificateName, kept: Kept) {
         let attempted = Attempted::Certificate(name.clone());
         match kept.failing {
-            Some(failing) => self.put(attempted, Attempt::from(failing)),
+            Some(failing) => self.put(attempted, failing.into_attempt(Backoff::Patient)),
             None => self.forget_failures(&attempted),
+        }
+        for known in self.kept_rollouts(name) {
+            self.forget_failures(&Attempted::Rollout(known.of));
+        }
+        for rollout in kept.rollouts {
+            let FailingRollout {
+                of,
+                failing,
+                backoff,
+            } = rollout;
+            self.put(Attempted::Rollout(of), failing.into_attempt(backoff));
         }
         self.set_issued(name, kept.issued);
         match kept.held_back {
@@ -129,13 +182,23 @@ impl Memory {
     }
 }
 
-impl From<Failing> for Attempt {
-    fn from(failing: Failing) -> Self {
+impl Failing {
+    fn into_attempt(self, backoff: Backoff) -> Attempt {
+        Attempt {
+            at: self.at,
+            failures: self.failures,
+            backoff,
+            why: Some(self.why),
+        }
+    }
+}
+
+impl From<&Attempt> for Failing {
+    fn from(attempt: &Attempt) -> Self {
         Self {
-            at: failing.at,
-            failures: failing.failures,
-            backoff: Backoff::Patient,
-            why: Some(failing.why),
+            at: attempt.at,
+            failures: attempt.failures,
+            why: shortened(attempt.why.as_deref().unwrap_or_default()),
         }
     }
 }
@@ -151,10 +214,14 @@ pub(super) fn shortened(why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::decide::memory::tests::to_serve;
     use crate::decide::tests::{leaf, name, now};
+    use crate::model::DomainName;
 
     #[test]
     fn failures_are_the_same_after_a_restart_and_a_success_forgets_them() {
@@ -177,6 +244,68 @@ mod tests {
         );
         memory.restore(&name, memory.kept(&name));
         assert_eq!(memory.succeeded(&attempted), Some(now()));
+    }
+
+    #[test]
+    fn failed_rollouts_are_the_same_after_a_restart() {
+        let rollout = |service: &str, number| {
+            let certificates = BTreeMap::from([(name(), leaf(number).fingerprint)]);
+            to_serve(service, certificates)
+        };
+        let later = now() + SignedDuration::from_secs(1);
+        let mut memory = Memory::default();
+        memory.record_eager(rollout("web", 1), now(), Some("no answer".into()));
+        memory.record(rollout("web", 2), later, Some("paused".into()));
+        memory.record(rollout("web", 2), later, Some("paused".into()));
+        memory.record_eager(rollout("api", 2), now(), Some("no job".into()));
+
+        let text = serde_json::to_string(&memory.kept(&name())).unwrap();
+        let mut after = Memory::default();
+        after.restore(&name(), serde_json::from_str(&text).unwrap());
+        for attempted in [rollout("web", 2), rollout("api", 2)] {
+            assert_eq!(after.held_until(&attempted), memory.held_until(&attempted));
+            assert_eq!(after.why(&attempted), memory.why(&attempted));
+        }
+        assert_eq!(after.held_until(&rollout("web", 1)), None);
+
+        memory.record(rollout("web", 2), later, None);
+        after.restore(&name(), memory.kept(&name()));
+        assert_eq!(after.held_until(&rollout("web", 2)), None);
+        assert!(after.held_until(&rollout("api", 2)).is_some());
+        after.forget(&name());
+        assert_eq!(after.kept(&name()), Kept::default());
+    }
+
+    /// Before all others, so that rollouts are kept with it.
+    fn first() -> CertificateName {
+        CertificateName::of(&DomainName::parse("a.example.org").unwrap())
+    }
+
+    #[test]
+    fn rollouts_that_are_too_much_for_a_record_are_remembered_by_this_process() {
+        let mut certificates: BTreeMap<_, _> = (0..MOST_OF_THEM)
+            .map(|number| {
+                let domain = DomainName::parse(&format!("n{number}.example.org")).unwrap();
+                (CertificateName::of(&domain), leaf(1).fingerprint)
+            })
+            .collect();
+        certificates.insert(first(), leaf(1).fingerprint);
+        let large = to_serve("large", certificates);
+        let small = BTreeMap::from([(first(), leaf(1).fingerprint)]);
+        let small = to_serve("small", small);
+        let mut memory = Memory::default();
+        memory.record_eager(large.clone(), now(), Some("no answer".into()));
+        memory.record_eager(small.clone(), now(), Some("no answer".into()));
+        let kept = memory.kept(&first());
+        let services: Vec<_> = kept
+            .rollouts
+            .iter()
+            .map(|it| it.of.service.as_str())
+            .collect();
+        assert_eq!(services, ["small"]);
+        memory.restore(&first(), kept);
+        assert!(memory.held_until(&large).is_some());
+        assert!(memory.held_until(&small).is_some());
     }
 
     #[test]

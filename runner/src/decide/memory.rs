@@ -1,7 +1,7 @@
 //! What neither the swarm nor the files can tell: when something was last tried,
 //! how that went, and since when a replica was seen to be behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::held_back::HeldBack;
 use super::kept::Issued;
 use super::renewal::{History, Pace};
 use super::standing::{Standing, standings};
-use crate::model::{CertificateName, Fingerprint, Published};
+use crate::model::{CertificateName, Digest, Fingerprint, Published};
 use crate::observe::Snapshot;
 
 /// How long to wait after the first, second, third failure in a row to obtain
@@ -37,8 +37,27 @@ const EAGER: [Duration; 4] = [
 pub(crate) enum Attempted {
     /// To have this certificate obtained, renewed, or its placeholder published.
     Certificate(CertificateName),
-    /// To make a service serve these certificates.
-    Rollout(String, Vec<Fingerprint>),
+    /// To make a service serve certificates.
+    Rollout(AttemptedRollout),
+}
+
+/// What a service was to serve, as people asked it of that service then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct AttemptedRollout {
+    /// Swarm's ID of it.
+    pub(super) service: String,
+    pub(super) asked: Digest,
+    pub(super) certificates: BTreeMap<CertificateName, Fingerprint>,
+}
+
+impl Attempted {
+    /// The certificate with which it is kept: of several, one.
+    pub(crate) fn kept_with(&self) -> Option<&CertificateName> {
+        match self {
+            Self::Certificate(name) => Some(name),
+            Self::Rollout(rollout) => rollout.certificates.keys().next(),
+        }
+    }
 }
 
 /// What this process remembers: its attempts, and what it saw.
@@ -118,13 +137,16 @@ impl Memory {
     }
 
     fn note(&mut self, what: Attempted, at: Timestamp, why: Option<String>, backoff: Backoff) {
-        // A rollout that succeeded is not asked for again: other replicas that are
-        // behind, or other certificates, are another one.
-        if why.is_none() && matches!(what, Attempted::Rollout(..)) {
-            self.attempts.remove(&what);
-            return;
+        let before = self.failures(&what);
+        if let Attempted::Rollout(rollout) = &what {
+            // Of a service the last one counts: before it, something else was asked of it.
+            self.forget_rollouts_to(&rollout.service);
+            // One that succeeded is not asked for again: other replicas that are behind,
+            // or other certificates, are another one.
+            if why.is_none() {
+                return;
+            }
         }
-        let before = self.attempts.get(&what).map_or(0, |it| it.failures);
         let attempt = Attempt {
             at,
             failures: why.as_ref().map_or(0, |_| before.saturating_add(1)),
@@ -186,7 +208,7 @@ impl Memory {
     pub(crate) fn saw(&mut self, snapshot: &Snapshot, at: Timestamp) {
         let is_there = |id: &str| snapshot.targets.iter().any(|view| view.target.id == id);
         self.attempts.retain(|what, _| match what {
-            Attempted::Rollout(service, _) => is_there(service),
+            Attempted::Rollout(rollout) => is_there(&rollout.service),
             Attempted::Certificate(_) => true,
         });
         let before = std::mem::take(&mut self.broken);
@@ -243,11 +265,52 @@ impl Memory {
         }
     }
 
-    /// Lets the rollouts of this certificate begin at once, whatever came of them.
-    pub(super) fn forget_rollouts_of(&mut self, fingerprint: Fingerprint) {
+    /// Lets the rollouts of this version of a certificate begin at once, whatever came of
+    /// them; with which certificates that is to be kept.
+    pub(super) fn forget_rollouts_of(
+        &mut self,
+        name: &CertificateName,
+        fingerprint: Fingerprint,
+    ) -> BTreeSet<CertificateName> {
+        let mut kept_with = BTreeSet::new();
+        self.attempts.retain(|what, _| {
+            let is_of_it = match what {
+                Attempted::Rollout(rollout) => rollout.certificates.get(name) == Some(&fingerprint),
+                Attempted::Certificate(_) => false,
+            };
+            if is_of_it {
+                kept_with.extend(what.kept_with().cloned());
+            }
+            !is_of_it
+        });
+        kept_with
+    }
+
+    /// The failed rollouts that are kept with a certificate.
+    pub(super) fn failed_rollouts<'a>(
+        &'a self,
+        name: &'a CertificateName,
+    ) -> impl Iterator<Item = (&'a AttemptedRollout, &'a Attempt)> {
+        let attempts = self.attempts.iter();
+        attempts.filter_map(move |(what, attempt)| match what {
+            Attempted::Rollout(rollout) if what.kept_with() == Some(name) => {
+                Some((rollout, attempt))
+            }
+            _ => None,
+        })
+    }
+
+    fn forget_rollouts_to(&mut self, service: &str) {
         self.attempts.retain(|what, _| match what {
-            Attempted::Rollout(_, fingerprints) => !fingerprints.contains(&fingerprint),
+            Attempted::Rollout(rollout) => rollout.service != service,
             Attempted::Certificate(_) => true,
+        });
+    }
+
+    /// Forgets the rollouts that are kept with a certificate.
+    pub(super) fn forget_rollouts_with(&mut self, name: &CertificateName) {
+        self.attempts.retain(|what, _| {
+            !(matches!(what, Attempted::Rollout(..)) && what.kept_with() == Some(name))
         });
     }
 
@@ -331,15 +394,31 @@ mod pairs {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::decide::renewal::{Digest, Order};
+    use crate::decide::renewal::Order;
     use crate::decide::tests::{all, leaf, world};
     use crate::model::DomainName;
 
     fn certificate() -> Attempted {
         let domain = DomainName::parse("example.org").unwrap();
         Attempted::Certificate(CertificateName::of(&domain))
+    }
+
+    fn certificates(der: &[u8]) -> BTreeMap<CertificateName, Fingerprint> {
+        let name = CertificateName::of(&DomainName::parse("example.org").unwrap());
+        BTreeMap::from([(name, Fingerprint::of_der(der))])
+    }
+
+    pub(in crate::decide) fn to_serve(
+        service: &str,
+        certificates: BTreeMap<CertificateName, Fingerprint>,
+    ) -> Attempted {
+        Attempted::Rollout(AttemptedRollout {
+            service: service.to_owned(),
+            asked: Digest::of(&[]),
+            certificates,
+        })
     }
 
     #[test]
@@ -361,17 +440,26 @@ mod tests {
     }
 
     #[test]
-    fn another_certificate_to_roll_out_is_another_attempt() {
-        let rollout =
-            |der: &[u8]| Attempted::Rollout("service1".into(), vec![Fingerprint::of_der(der)]);
+    fn another_certificate_or_something_else_asked_of_the_service_is_another_attempt() {
+        let failed = || Some("no answer".to_owned());
+        let rollout = |der: &[u8], asked| {
+            Attempted::Rollout(AttemptedRollout {
+                service: "service1".to_owned(),
+                asked: Digest::of(&[asked]),
+                certificates: certificates(der),
+            })
+        };
+        let first = rollout(b"a", "restart");
         let mut memory = Memory::default();
-        memory.record_eager(
-            rollout(b"a"),
-            Timestamp::UNIX_EPOCH,
-            Some("no answer".into()),
-        );
-        assert!(memory.held_until(&rollout(b"a")).is_some());
-        assert_eq!(memory.held_until(&rollout(b"b")), None);
+        memory.record(first.clone(), Timestamp::UNIX_EPOCH, failed());
+        memory.record(first.clone(), Timestamp::UNIX_EPOCH, failed());
+        assert_eq!(memory.failures(&first), 2);
+        for other in [rollout(b"b", "restart"), rollout(b"a", "signal")] {
+            assert_eq!(memory.held_until(&other), None);
+            memory.record(other.clone(), Timestamp::UNIX_EPOCH, failed());
+            assert!(memory.held_until(&other).is_some());
+            assert_eq!(memory.held_until(&first), None, "the last one counts");
+        }
     }
 
     /// A service with a thousand certificates rolls out several times a day.
@@ -379,8 +467,7 @@ mod tests {
     fn of_rollouts_the_failed_ones_are_remembered_as_long_as_their_service_is_there() {
         let at: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
         let world = world(Published::Pair(leaf(1)), all(&leaf(1)));
-        let rollout =
-            |service: &str| Attempted::Rollout(service.into(), vec![Fingerprint::of_der(b"a")]);
+        let rollout = |service: &str| to_serve(service, certificates(b"a"));
         let mut memory = Memory::default();
         for service in ["service1", "gone"] {
             memory.record(rollout(service), at, Some("no answer".into()));
@@ -400,7 +487,7 @@ mod tests {
         let start: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
         let mut memory = Memory::default();
         memory.record(certificate(), start, Some("no answer".into()));
-        let rollout = Attempted::Rollout("service1".into(), vec![Fingerprint::of_der(b"a")]);
+        let rollout = to_serve("service1", certificates(b"a"));
         memory.record_eager(rollout.clone(), start, Some("no job".into()));
         let name = CertificateName::of(&DomainName::parse("example.org").unwrap());
         let order = Order {

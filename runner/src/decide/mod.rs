@@ -30,14 +30,14 @@ pub(crate) use plan::{
     ByDns, CertificateStep, Expected, Named, Occasion, Plan, Policy, Problem, RolloutStep,
     SecretsStep, Step, Turn, UnderWay, VersionStep, WhyIssue,
 };
-use renewal::{Digest, WhyHeld};
+use renewal::WhyHeld;
 pub(crate) use standing::{Flaw, Standing, standing, standings, target_in_step};
 
 use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
-use crate::model::{CertificateName, Fingerprint};
+use crate::model::{CertificateName, Digest, Fingerprint};
 use crate::observe::{CertificateView, Snapshot, TargetView};
 
 /// What to do about `snapshot` at `now`.

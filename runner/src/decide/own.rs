@@ -11,10 +11,9 @@ use super::issue;
 use super::memory::{Attempted, Memory};
 use super::plan::{Occasion, Problem, Step, WhyIssue, WhyNot};
 use super::renewal::{
-    Current, Decision, Digest, Facts, History, Issued, Pace, Shared, Verdict, WhyDue, WhyHeld,
-    verdict,
+    Current, Decision, Facts, History, Issued, Pace, Shared, Verdict, WhyDue, WhyHeld, verdict,
 };
-use crate::model::{CertificateName, Fingerprint, Leaf, Published};
+use crate::model::{CertificateName, Digest, Fingerprint, Leaf, Published};
 use crate::observe::{CertificateView, Snapshot};
 
 /// The orders that a plan holds so far, so that it does not hold more than may go.

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::hold::Held;
-use super::memory::Attempted;
-use super::renewal::{Digest, WhyDue, WhyHeld};
+use super::memory::{Attempted, AttemptedRollout};
+use super::renewal::{WhyDue, WhyHeld};
 use crate::model::{
-    CertificateName, ChainFlaw, DomainName, Fingerprint, LabelError, Leaf, NoJobs, PairError,
-    Schedule, Strategy, Target,
+    CertificateName, ChainFlaw, Digest, DomainName, Fingerprint, LabelError, Leaf, NoJobs,
+    PairError, Schedule, Strategy, Target,
 };
 
 /// What brings a look about, as far as it matters to what is due.
@@ -266,6 +266,8 @@ pub(crate) enum WhyAgain {
     Forced,
     /// It has waited long enough.
     InItsTurn,
+    /// The service whose replicas did not take it was changed.
+    Changed,
     /// A replica serves it.
     Served,
     /// What is published can be served no more.
@@ -379,8 +381,13 @@ impl RolloutStep {
     pub(crate) fn attempted(&self) -> Attempted {
         let secrets = self.secrets.iter().flat_map(|secrets| &secrets.wanted);
         let expected = self.expected.iter().chain(secrets);
-        let fingerprints = expected.map(|expected| expected.leaf.fingerprint);
-        Attempted::Rollout(self.target.id.clone(), fingerprints.collect())
+        let certificates =
+            expected.map(|expected| (expected.certificate.clone(), expected.leaf.fingerprint));
+        Attempted::Rollout(AttemptedRollout {
+            service: self.target.id.clone(),
+            asked: self.target.asked,
+            certificates: certificates.collect(),
+        })
     }
 }
 
@@ -690,6 +697,7 @@ impl fmt::Display for WhyAgain {
         f.write_str(match self {
             Self::Forced => "asked for by a person",
             Self::InItsTurn => "it has waited long enough",
+            Self::Changed => "the service that did not take it was changed",
             Self::Served => "a replica serves it",
             Self::NothingElse => "what is published can be served no more",
         })

@@ -229,7 +229,7 @@ fn stopped(view: &TargetView, named: Option<&Named>, nothing_to_do: bool) -> Opt
     if by_signal || matches!(named, Some(Named::Nothing(_))) {
         return None;
     }
-    let update = view.target.update.as_ref()?;
+    let update = &view.target.update;
     let state = update.stopped()?;
     (update.rollout || !nothing_to_do).then(|| Problem::UpdateStopped {
         target: view.target.name.clone(),
@@ -250,7 +250,10 @@ const LASTING: SignedDuration = SignedDuration::from_mins(15);
 /// to a good end, because what it starts finds no certificate. The runner's own,
 /// from before a crash, is followed, if it leads to what is published now.
 fn deferred(step: &RolloutStep, now: Timestamp) -> Option<Waits> {
-    let update = step.target.update.as_ref().filter(|it| it.is_running())?;
+    let update = &step.target.update;
+    if !update.is_running() {
+        return None;
+    }
     let named = step.secrets.as_ref().map(|secrets| &secrets.named);
     let goes_on = match (&step.target.strategy, named) {
         (Strategy::Signal { .. }, _) | (_, Some(Named::Nothing(_))) => true,

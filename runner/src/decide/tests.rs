@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::model::{
-    CertificateName, CertificateSpec, Chain, DomainName, Fingerprint, KeyKind, Leaf, NoJobs,
-    PairError, Placement, Published, Reach, Replica, Schedule, Serving, Strategy, Target, Tell,
+    CertificateName, CertificateSpec, Chain, Digest, DomainName, Fingerprint, KeyKind, Leaf,
+    NoJobs, PairError, Placement, Published, Reach, Replica, Schedule, Serving, Strategy, Target,
+    Tell, Update,
 };
 use crate::observe::{CertificateView, ReplicaView, TargetView};
 
@@ -100,7 +101,8 @@ pub(crate) fn world(published: Published, serving: [Serving; 3]) -> Snapshot {
         stack: None,
         secrets: Vec::new(),
         specification: 0,
-        update: None,
+        asked: Digest::of(&[]),
+        update: Update::read(&serde_json::Value::Null),
     };
     Snapshot {
         certificates: BTreeMap::from([(

@@ -4,6 +4,7 @@
 mod certificate;
 mod chain;
 mod challenge;
+mod digest;
 mod fingerprint;
 mod key_algorithm;
 mod label;
@@ -25,6 +26,7 @@ pub(crate) use certificate::{PLACEHOLDER_ORGANISATION, leaf_of};
 pub(crate) use chain::tests::signed_chain;
 pub(crate) use chain::{Chain, ChainFlaw, KeyKind};
 pub(crate) use challenge::Challenge;
+pub(crate) use digest::Digest;
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use key_algorithm::KeyAlgorithm;
 pub(crate) use label::{CHALLENGE as CHALLENGE_LABEL, LabelError, parse_target};
@@ -39,5 +41,5 @@ pub(crate) use target::{
     CertificateSpec, Ordering, Pace, Placement, Platform, Strategy, Target, Tell,
 };
 pub(crate) use text::from_text;
-pub(crate) use update::{Update, UpdateState};
+pub(crate) use update::{Update, UpdateState, asked};
 pub(crate) use window::Window;

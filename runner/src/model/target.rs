@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CertificateName, Challenge, DomainName, KeyAlgorithm, ProbePort, PublicAddress,
+    CertificateName, Challenge, Digest, DomainName, KeyAlgorithm, ProbePort, PublicAddress,
     SecretReference, Update, Window,
 };
 
@@ -46,8 +46,11 @@ pub(crate) struct Target {
     /// long as it is the same.
     #[serde(skip)]
     pub(crate) specification: u64,
-    /// How its last update stands; not looked at where none is rolled out.
-    pub(crate) update: Option<Update>,
+    /// What people ask of it, as it was seen.
+    #[serde(skip)]
+    pub(crate) asked: Digest,
+    /// How its last update stands.
+    pub(crate) update: Update,
 }
 
 impl Target {

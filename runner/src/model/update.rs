@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Digest;
+
 /// The last update of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Update {
@@ -66,6 +68,19 @@ fn is_rollout(now: &Value, before: &Value) -> bool {
     before.is_object() && without_rollouts(now) == without_rollouts(before)
 }
 
+/// What people ask of a service: all of its specification but what a rollout changes, and
+/// how many replicas there are. A rollout that failed is another attempt once something
+/// else is asked.
+pub(crate) fn asked(specification: &Value) -> Digest {
+    let mut asked = without_rollouts(specification);
+    // A rollout leaves it as it is, and by it a restart may never end.
+    asked["Order"] = specification["UpdateConfig"]["Order"].clone();
+    if let Some(fields) = asked.as_object_mut() {
+        fields.remove("Mode");
+    }
+    Digest::of(&[&asked.to_string()])
+}
+
 fn without_rollouts(specification: &Value) -> Value {
     let mut rest = specification.clone();
     let remove = |object: &mut Value, field: &str| {
@@ -119,6 +134,33 @@ mod tests {
         }
         let first = specification("nginx:1", 0, "a");
         assert!(!service("updating", &first, &Value::Null).rollout);
+    }
+
+    #[test]
+    fn a_service_is_asked_for_the_same_until_people_change_it() {
+        let asked = |change: &dyn Fn(&mut Value)| {
+            let mut specification = specification("nginx:1", 1, "a");
+            change(&mut specification);
+            super::asked(&specification)
+        };
+        let before = asked(&|_| ());
+        for same in [
+            asked(&|it| it["TaskTemplate"]["ForceUpdate"] = json!(2)),
+            asked(&|it| it["TaskTemplate"]["ContainerSpec"]["Secrets"] = json!([])),
+            asked(&|it| it["UpdateConfig"]["Delay"] = json!(5)),
+            asked(&|it| it["Mode"] = json!({"Replicated": {"Replicas": 5}})),
+        ] {
+            assert_eq!(same, before);
+        }
+        for other in [
+            asked(&|it| it["Labels"]["rollover.strategy"] = json!("signal")),
+            asked(&|it| it["TaskTemplate"]["ContainerSpec"]["Image"] = json!("nginx:2")),
+            asked(&|it| it["UpdateConfig"]["Order"] = json!("stop-first")),
+        ] {
+            assert_ne!(other, before);
+        }
+        // It is kept, so that the next version of this program must find the same.
+        insta::assert_snapshot!(before, @"29b0543463f8cf88");
     }
 
     #[test]

@@ -131,10 +131,7 @@ pub(crate) async fn observe(
         .map(|(name, view)| (name.clone(), view.kind()))
         .collect();
     let mut targets = Vec::new();
-    for mut target in found {
-        if !matches!(target.strategy, Strategy::Signal { .. }) {
-            target.update = Some(swarm::update(manager, &target.id).await?);
-        }
+    for target in found {
         let replicas = replicas_of(manager, &target, own, &kinds);
         let (replicas, public) = tokio::join!(replicas, public_of(&target, &kinds));
         targets.push(TargetView {

@@ -14,7 +14,9 @@ use super::own::Own;
 use super::reach::{Node, WireAttachment, WirePortStatus, reach};
 use super::secrets;
 use crate::docker::{Manager, describe};
-use crate::model::{LabelError, Placement, Platform, Replica, Target, Update, parse_target};
+use crate::model::{
+    Digest, LabelError, Placement, Platform, Replica, Target, Update, asked, parse_target,
+};
 use crate::state::StateError;
 
 /// Why the swarm could not be looked at.
@@ -51,8 +53,12 @@ pub(super) fn unreadable(error: &dyn std::error::Error) -> SwarmError {
 /// A service as it was seen.
 pub(super) struct Listed {
     pub(super) service: Service,
-    /// [`digest`] of its specification.
+    /// By [`digest`], and by [`asked`].
     pub(super) specification: u64,
+    pub(super) asked: Digest,
+    /// Which bollard's model does not tell either: it leaves out what the specification
+    /// was before, which tells whose update it is.
+    pub(super) update: Update,
 }
 
 /// By which it is known whether a specification is still what it was. The engine
@@ -101,6 +107,8 @@ pub(super) async fn services(manager: &Manager) -> Result<Vec<Listed>, SwarmErro
 fn listed(service: Value) -> Result<Listed, serde_json::Error> {
     Ok(Listed {
         specification: digest(&service["Spec"]),
+        asked: asked(&service["Spec"]),
+        update: Update::read(&service),
         service: with_health_check(service)?,
     })
 }
@@ -122,6 +130,8 @@ pub(super) fn target(of: Listed) -> (Option<Target>, Vec<LabelError>) {
     let Listed {
         service,
         specification,
+        asked,
+        update,
     } = of;
     let secrets = secrets::references(&service);
     let spec = service.spec.unwrap_or_default();
@@ -150,7 +160,8 @@ pub(super) fn target(of: Listed) -> (Option<Target>, Vec<LabelError>) {
         stack: labels.get("com.docker.stack.namespace").cloned(),
         secrets,
         specification,
-        update: None,
+        asked,
+        update,
     });
     (target, errors)
 }
@@ -165,17 +176,6 @@ fn placement(of: TaskSpecPlacement) -> Placement {
         constraints: of.constraints.unwrap_or_default(),
         platforms: platforms.collect(),
     }
-}
-
-/// How the last update of a service stands. As plain JSON, for the models leave
-/// out what the specification was before, which tells whose update it is.
-pub(super) async fn update(manager: &Manager, service: &str) -> Result<Update, SwarmError> {
-    let service = manager.raw.get(&format!("/services/{service}")).await;
-    let service = service.map_err(|error| SwarmError {
-        what: "a service",
-        why: error.to_string(),
-    })?;
-    Ok(Update::read(&service))
 }
 
 /// A moment of the engine's as ours.

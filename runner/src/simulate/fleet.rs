@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rules::{Profile, Rules, Windows};
 use crate::decide::renewal::{
-    AriAnswer, AriFailure, Current, Digest, Facts, History, Issued, Order, Shared, draw,
+    AriAnswer, AriFailure, Current, Facts, History, Issued, Order, Shared, draw,
 };
-use crate::model::Fingerprint;
+use crate::model::{Digest, Fingerprint};
 
 /// An authority begins a certificate somewhat before it issues it, for clocks
 /// that are behind.

@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::draw::{Digest, draw};
+use super::draw::draw;
 use super::shared::Shared;
 use super::time::{DAY, before, part};
-use crate::model::{Fingerprint, Leaf};
+use crate::model::{Digest, Fingerprint, Leaf};
 
 /// One certificate, as it is wanted and as it is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

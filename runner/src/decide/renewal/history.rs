@@ -4,9 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ari::{Ari, AriAnswer, AriFailure};
-use super::draw::Digest;
 use super::time::{WEEK, before, whole};
-use crate::model::Fingerprint;
+use crate::model::{Digest, Fingerprint};
 
 /// The form in which a history is written. Raised when an older runner would
 /// misread it; a field that may be missing is no reason.

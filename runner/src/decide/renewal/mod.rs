@@ -39,7 +39,7 @@ mod verdict;
 mod words;
 
 pub(crate) use ari::{AriAnswer, AriFailure};
-pub(crate) use draw::{Digest, draw};
+pub(crate) use draw::draw;
 pub(crate) use facts::{Current, Facts, Issued};
 pub(crate) use history::{Failure, FailureClass, History, Order};
 pub(crate) use pace::Pace;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::time::{DAY, HOUR, MINUTE, WEEK, part};
 use super::*;
-use crate::model::Fingerprint;
+use crate::model::{Digest, Fingerprint};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::time::{DAY, HOUR, MINUTE};
 use super::*;
-use crate::model::Fingerprint;
+use crate::model::{Digest, Fingerprint};
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()

@@ -6,7 +6,7 @@ use proptest::prelude::{
 use proptest::strategy::Strategy as _;
 
 use super::*;
-use crate::decide::renewal::{Digest, Order};
+use crate::decide::renewal::Order;
 use crate::model::Window;
 use crate::observe::Archived;
 
@@ -293,6 +293,37 @@ fn it_is_tried_again_by_the_backoff_of_its_rollout_and_another_replica_goes_firs
     let waiting = waiting(&held.world, &name, &held.memory, at).unwrap();
     assert_eq!((waiting.failures, waiting.since), (2, now()));
     assert_eq!(waiting.until, at + MINUTE);
+}
+
+#[test]
+fn once_the_service_that_did_not_take_it_is_changed_it_is_tried_when_swarm_has_done_so() {
+    let mut held = Failed::held();
+    let second = SignedDuration::from_secs(1);
+    held.world.targets[0].target.updated_at = now() + second;
+    assert!(held.plan().versions.is_empty(), "as it was asked");
+    held.world.targets[0].target.asked = Digest::of(&["something else"]);
+    let plan = decided_at(&held.world, &held.memory, &[], now() + second * 2);
+    assert!(plan.versions.is_empty(), "swarm may not have begun");
+    assert_eq!(plan.looks_at(), Some(now() + second * 6));
+    let settled = now() + second * 6;
+    let replaced = |status| Update::read(&serde_json::json!({"UpdateStatus": {"State": status}}));
+    held.world.targets[0].target.update = replaced("updating");
+    let plan = decided_at(&held.world, &held.memory, &[], settled);
+    assert!(plan.versions.is_empty(), "some are of before");
+    held.world.targets[0].target.update = replaced("completed");
+    let plan = decided_at(&held.world, &held.memory, &[], settled);
+    assert_eq!(turns(&plan), again());
+    assert!(plan.versions[0].to_string().ends_with("was changed"));
+
+    let mut by_night = held.world.clone();
+    by_night.targets[0].target.window = Some(Window::parse("0 2 * * *;3h").unwrap());
+    let plan = decided_at(&by_night, &held.memory, &[], settled);
+    assert!(plan.versions.is_empty(), "it would only lie there");
+
+    // Once: what it is changed for is tried, and then it waits its turn.
+    held.memory.record_tried(&name());
+    let plan = decided_at(&held.world, &held.memory, &[], settled);
+    assert!(plan.versions.is_empty());
 }
 
 #[test]

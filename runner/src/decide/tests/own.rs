@@ -1,7 +1,7 @@
 //! Where the runner decides by its own policy: what becomes of it in a plan.
 
 use super::*;
-use crate::decide::renewal::{AriAnswer, Digest, Failure, FailureClass, Order, WhyDue, WhyHeld};
+use crate::decide::renewal::{AriAnswer, Failure, FailureClass, Order, WhyDue, WhyHeld};
 
 pub(super) fn authority() -> Digest {
     Digest::of_authority("https://acme.example/directory")

@@ -33,12 +33,12 @@ fn updated(world: Snapshot, rollout: bool, minutes: i64) -> Snapshot {
 }
 
 fn in_state(mut world: Snapshot, state: UpdateState, rollout: bool, minutes: i64) -> Snapshot {
-    world.targets[0].target.update = Some(Update {
+    world.targets[0].target.update = Update {
         state,
         message: String::new(),
         started_at: Some(now() - SignedDuration::from_mins(minutes)),
         rollout,
-    });
+    };
     world
 }
 
