@@ -1,6 +1,15 @@
 //! What this machine's processors have to spare. Labs, what they are asked by, and what
 //! else runs here share them: where there is nothing to spare, it may not be the product
 //! that is late.
+//!
+//! ```
+//! let mut meter = rollover_lab::machine::Meter::default();
+//! assert_eq!(meter.spent(), None, "the first time");
+//! let sum = (0..3_000_000u64).fold(0, u64::wrapping_add);
+//! if let Some(spent) = meter.spent() {
+//!     println!("{sum}; {:.0} % idle meanwhile", spent.idle * 100.0);
+//! }
+//! ```
 
 use procfs::{CpuTime, CurrentSI, KernelStats};
 use serde::{Deserialize, Serialize};

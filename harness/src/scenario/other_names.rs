@@ -1,4 +1,5 @@
-//! A server that shows another certificate by one name than by the first.
+//! A server that shows another certificate by one name than by the first, and none by a
+//! third.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use crate::site::{Site, SiteError, Status};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "other-names",
     about: "A server has a block of its own for one of the names of its certificate, with files \
-            that nobody renews. After the rollout the daemon says that this name shows another \
-            certificate, unasked, and that it no longer does when that is mended.",
+            that nobody renews, and one that refuses another name. After the rollout the daemon \
+            says of both what they show, unasked, and that they no longer do when that is mended.",
     control: Control {
-        wrong: "both blocks use the renewed files",
+        wrong: "all blocks use the renewed files",
         found_by: &[Kind::Preflight],
     },
     parameters: Parameters::default,
@@ -40,8 +41,9 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
 
 async fn rolled_out(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError> {
     let first = format!("{STACK}.{}", site.options().domain);
-    for name in [first.clone(), format!("www.{first}")] {
-        site.leads_here(&name).await?;
+    let (www, shop) = (format!("www.{first}"), format!("shop.{first}"));
+    for name in [&first, &www, &shop] {
+        site.leads_here(name).await?;
     }
     let step = stage.step("a server with two blocks is deployed and rolled out");
     let change = if stage.is_control() { mended } else { as_it_is };
@@ -57,21 +59,30 @@ async fn rolled_out(stage: &Stage<'_>, site: &Site<'_>) -> Result<(), SiteError>
     drop(step);
 
     let found = format!("service {SERVICE}: error RO303");
-    let name = format!("for www.{first} ");
-    if !is_said(stage, site, &[&found, &name]).await {
-        return Ok(());
+    let names = [
+        format!("for {www} "),
+        format!("for {shop} no certificate is shown"),
+    ];
+    for name in &names {
+        if !is_said(stage, site, &[&found, name]).await {
+            return Ok(());
+        }
     }
     let _step = stage.step("it is mended");
     for replica in server.running().await? {
         let copy = format!("cp -L /etc/letsencrypt/live/{first}/*.pem /tmp/own/");
-        let mend = format!("{copy} && nginx -s reload -c /tmp/nginx.conf");
+        let show = format!("sed -i 's|{REFUSES}|{SHOWS}|' /tmp/nginx.conf");
+        let mend = format!("{copy} && {show} && nginx -s reload -c /tmp/nginx.conf");
         let output = replica.exec(&["sh", "-c", &mend]).await?;
         stage.check(output.code == 0, Kind::Lab, || output.to_string());
     }
     // Then it looks.
     let changed = LabelChanged::of(SERVICE, "mended", "true");
     let changed = changed.inject(stage.lab()).await?;
-    is_said(stage, site, &[&format!("no longer: {found}")]).await;
+    let found = format!("no longer: {found}");
+    for name in &names {
+        is_said(stage, site, &[&found, name]).await;
+    }
     Ok(changed.end().await?)
 }
 
@@ -97,11 +108,16 @@ async fn is_said(stage: &Stage<'_>, site: &Site<'_>, parts: &[&str]) -> bool {
 }
 
 const SERVER: &str = include_str!("other_names.yml");
+/// What a block says that refuses its name, and what it says when that is mended.
+const REFUSES: &str = "ssl_reject_handshake on;";
+const SHOWS: &str = "ssl_certificate /tmp/own/fullchain.pem; \
+                     ssl_certificate_key /tmp/own/privkey.pem;";
 
 fn as_it_is(_: &str) -> String {
     SERVER.to_owned()
 }
 
 fn mended(_: &str) -> String {
-    SERVER.replace("/tmp/own/", "/etc/letsencrypt/live/${FIRST}/")
+    let shown = SERVER.replace(REFUSES, SHOWS);
+    shown.replace("/tmp/own/", "/etc/letsencrypt/live/${FIRST}/")
 }

@@ -66,7 +66,11 @@ pub(super) async fn ask(
     let others = certificate.other_names().map(async |name| AskedName {
         replica: replica.name(),
         name: name.as_str().to_owned(),
-        shows: compared(&first, shown(target, certificate, replica, name).await),
+        shows: compared(
+            name,
+            &first,
+            shown(target, certificate, replica, name).await,
+        ),
     });
     iter(others).buffered(NAMES_AT_ONCE).collect().await
 }
@@ -88,7 +92,7 @@ async fn shown(
     probe(address, question).await
 }
 
-fn compared(first: &Serving, other: Serving) -> Shows {
+fn compared(name: &DomainName, first: &Serving, other: Serving) -> Shows {
     match (first, other) {
         (Serving::Leaf(first), Serving::Leaf(other)) if first.fingerprint == other.fingerprint => {
             Shows::TheSame
@@ -97,6 +101,13 @@ fn compared(first: &Serving, other: Serving) -> Shows {
             shown: other.fingerprint.short(),
             first: first.fingerprint.short(),
         },
+        // A server may have some names below a wildcard and refuse the one that was made up.
+        (Serving::Leaf(first), Serving::Unreachable(why)) if !name.is_wildcard() => {
+            Shows::Refused {
+                why,
+                first: first.fingerprint.short(),
+            }
+        }
         (_, Serving::Unreachable(why)) => Shows::Nothing(why),
         (Serving::Unreachable(why), _) => Shows::Nothing(format!("by the first name: {why}")),
     }

@@ -243,10 +243,10 @@ pub struct AskedName {
 }
 
 impl AskedName {
-    /// Whether it shows another certificate than by the first name.
+    /// Whether it shows another certificate than by the first name, or none.
     #[must_use]
     pub fn is_odd(&self) -> bool {
-        matches!(self.shows, Shows::Another { .. })
+        matches!(self.shows, Shows::Another { .. } | Shows::Refused { .. })
     }
 }
 
@@ -262,7 +262,14 @@ pub enum Shows {
         /// For the first.
         first: String,
     },
-    /// Nothing that could be seen, and why.
+    /// No certificate, though it shows one for the first name.
+    Refused {
+        /// Why none was seen.
+        why: String,
+        /// What it shows for the first, by the beginning of its fingerprint.
+        first: String,
+    },
+    /// Nothing that says anything of this name, and why.
     Nothing(String),
 }
 

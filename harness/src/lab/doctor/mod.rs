@@ -3,6 +3,16 @@
 //! [`examine`] looks once at everything ([`Machine`]), trying in a container what
 //! only trying can tell; then each check, one a file, judges that without
 //! looking again, and so can be tested without the machine that it is about.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let diagnosis = rollover_lab::lab::doctor::examine().await;
+//! println!("{diagnosis}");
+//! if !diagnosis.can_run() {
+//!     eprintln!("no lab runs here before that is mended");
+//! }
+//! # }
+//! ```
 
 mod addresses;
 mod client;

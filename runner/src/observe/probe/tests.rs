@@ -330,7 +330,7 @@ impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         match hello.server_name()? {
             name if name.starts_with("www.") => Some(Arc::clone(&self.www)),
-            name if name.starts_with("nobody.") => None,
+            name if name.contains("nobody.") => None,
             _ => Some(Arc::clone(&self.usual)),
         }
     }
@@ -342,9 +342,10 @@ async fn a_replica_is_asked_by_each_name_of_a_certificate() {
         usual: certified(KeyKind::Ecdsa),
         www: certified(KeyKind::Ecdsa),
     };
+    let usual = fingerprint(&by_name.usual).short();
     let expected = Shows::Another {
         shown: fingerprint(&by_name.www).short(),
-        first: fingerprint(&by_name.usual).short(),
+        first: usual.clone(),
     };
     let address = serve(Arc::new(by_name), ALL_VERSIONS, &[], false).await;
     let mut view = world(Published::Missing, all(&leaf(1))).targets.remove(0);
@@ -355,6 +356,7 @@ async fn a_replica_is_asked_by_each_name_of_a_certificate() {
         "www.example.org",
         "*.example.org",
         "nobody.test",
+        "*.nobody.test",
     ];
     let certificate = &mut view.target.certificates[0];
     certificate.domains = names.map(|name| DomainName::parse(name).unwrap()).into();
@@ -365,13 +367,26 @@ async fn a_replica_is_asked_by_each_name_of_a_certificate() {
     });
     let asked = ask(&view.target, &view.target.certificates[0], &replica).await;
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
-    assert_eq!(names, ["www.example.org", "*.example.org", "nobody.test"]);
+    assert_eq!(
+        names,
+        [
+            "www.example.org",
+            "*.example.org",
+            "nobody.test",
+            "*.nobody.test"
+        ]
+    );
     assert_eq!(asked[0].shows, expected);
     assert_eq!(asked[1].shows, Shows::TheSame);
+    let Shows::Refused { why, first } = &asked[2].shows else {
+        panic!("{:?}", asked[2]);
+    };
+    assert!(why.contains("TLS handshake"), "{why}");
+    assert_eq!(*first, usual);
     assert!(
-        matches!(asked[2].shows, Shows::Nothing(_)),
+        matches!(asked[3].shows, Shows::Nothing(_)),
         "{:?}",
-        asked[2]
+        asked[3]
     );
     assert_eq!(asked[0].replica, "replica 1 on node-1");
 }

@@ -1,9 +1,10 @@
 //! A replica shows who asks by one name of a certificate another certificate than who
-//! asks by the first.
+//! asks by the first, or none.
 //!
 //! **Why.** Replicas are proved by the first name of a certificate. Where a server has a
 //! block for another name, with files of its own, that is not renewed: its visitors see
-//! it expire, and all else is well.
+//! it expire, and all else is well. Where it has none for that name and refuses names
+//! that it does not know, they see nothing.
 //!
 //! ```nginx
 //! server { listen 443 ssl default_server;             # example.org
@@ -16,8 +17,8 @@
 //! name, or take the name out of `rollover.domains`.
 //!
 //! **Severity.** An error. `rollover check` asks every replica by each name, the daemon
-//! one replica when a rollout is done; for a wildcard by a made-up name below it. An
-//! address is not asked by.
+//! one replica when a rollout is done; for a wildcard by a made-up name below it, which
+//! may be refused. An address is not asked by.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +29,7 @@ pub(super) const RULE: Rule = Rule {
     code: "RO303",
     name: "name-served-otherwise",
     at: "",
-    why: "that certificate is not the one that is renewed, and expires unseen",
+    why: "who comes by that name does not get the certificate that is renewed",
     check,
 };
 
@@ -41,6 +42,7 @@ fn check(facts: &Facts) -> Verdict {
     };
     let mut verdict = Verdict::fine();
     let mut others: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    let mut refused: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for AskedName {
         name,
         replica,
@@ -55,12 +57,22 @@ fn check(facts: &Facts) -> Verdict {
                     .or_default()
                     .push(replica);
             }
+            Shows::Refused { why, first } => {
+                refused.entry((name, why, first)).or_default().push(replica);
+            }
             Shows::Nothing(why) => verdict.not_known.push(format!("{name}: {replica}: {why}")),
         }
     }
     for ((name, shown, first), replicas) in others {
         let who = replicas.join(", ");
         let what = format!("for {name} {shown} is shown, and {first} for the first name ({who})");
+        verdict.add(Severity::Error, what, FIX);
+    }
+    for ((name, why, first), replicas) in refused {
+        let who = replicas.join(", ");
+        let what = format!(
+            "for {name} no certificate is shown ({why}), and {first} for the first name ({who})"
+        );
         verdict.add(Severity::Error, what, FIX);
     }
     verdict
@@ -92,7 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_shown_is_not_known() {
+    fn a_name_that_is_refused_is_found() {
+        let refused = Shows::Refused {
+            why: "TLS handshake: unrecognized name".to_owned(),
+            first: "9dc8caa6bf31".to_owned(),
+        };
+        insta::assert_snapshot!(said(&RULE, &asked(&[refused])), @"error: for www.example.org no certificate is shown (TLS handshake: unrecognized name), and 9dc8caa6bf31 for the first name (replica 1 on node-1); let the server use the renewed files for that name too, or take the name out of rollover.domains");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_not_known() {
         let nothing = asked(&[Shows::Nothing("connection refused".to_owned())]);
         let expected = "not known: www.example.org: replica 1 on node-1: connection refused";
         assert_eq!(said(&RULE, &nothing), expected);
