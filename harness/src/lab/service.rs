@@ -24,9 +24,13 @@ use serde_json::json;
 use super::{LabError, Node, Output, error::Doing, exec, managers::Managers, wait};
 use crate::event::LogLine;
 
-/// What the swarm says of a change of what is no longer as it was read; the
-/// command tells it by these words only.
-const OUT_OF_SEQUENCE: &str = "update out of sequence";
+/// By what words the command tells that the swarm could not make a change just now: the
+/// service is no longer as it was read, or managers elect a leader.
+const NOT_NOW: [&str; 3] = [
+    "update out of sequence",
+    "The swarm does not have a leader",
+    "node lost leader status",
+];
 /// A service changes by itself a few times in each update.
 const TO_BE_CHANGED: Duration = Duration::from_secs(30);
 
@@ -304,7 +308,9 @@ impl<'lab> Service<'lab> {
     ///
     /// The command reads the service, and the swarm refuses what it writes when
     /// the service has changed in between, as by the progress of an update. Then
-    /// nothing was changed, and it reads and writes again.
+    /// nothing was changed, and it reads and writes again. So it does while the swarm's
+    /// managers elect a leader; if one that lost its office has made the change all the
+    /// same, it is what is wanted.
     ///
     /// # Errors
     /// What the command wrote.
@@ -319,7 +325,9 @@ impl<'lab> Service<'lab> {
                 output.succeeded(&words.join(" "))
             });
             match updated.await {
-                Err(LabError::Command { output, .. }) if output.contains(OUT_OF_SEQUENCE) => {
+                Err(LabError::Command { output, .. })
+                    if NOT_NOW.iter().any(|words| output.contains(words)) =>
+                {
                     Err(output)
                 }
                 ended => Ok(ended.map(drop)),
