@@ -63,6 +63,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), SiteError> {
     tried_again(stage, &site).await?;
     stage.nothing_lost(traffic.stop().await?);
     a_replica_starts(stage, &site, &old).await?;
+    // That took its time, and the next try may be near.
     tried_again(stage, &site).await?;
     let traffic = stage.traffic(&site).await?;
     broken.end().await?;

@@ -55,8 +55,14 @@ impl Attempted {
     pub(crate) fn kept_with(&self) -> Option<&CertificateName> {
         match self {
             Self::Certificate(name) => Some(name),
-            Self::Rollout(rollout) => rollout.certificates.keys().next(),
+            Self::Rollout(rollout) => rollout.kept_with(),
         }
+    }
+}
+
+impl AttemptedRollout {
+    fn kept_with(&self) -> Option<&CertificateName> {
+        self.certificates.keys().next()
     }
 }
 
@@ -140,7 +146,7 @@ impl Memory {
         let before = self.failures(&what);
         if let Attempted::Rollout(rollout) = &what {
             // Of a service the last one counts: before it, something else was asked of it.
-            self.forget_rollouts_to(&rollout.service);
+            self.forget_rollouts(|other| other.service == rollout.service);
             // One that succeeded is not asked for again: other replicas that are behind,
             // or other certificates, are another one.
             if why.is_none() {
@@ -207,10 +213,7 @@ impl Memory {
     /// services that are gone.
     pub(crate) fn saw(&mut self, snapshot: &Snapshot, at: Timestamp) {
         let is_there = |id: &str| snapshot.targets.iter().any(|view| view.target.id == id);
-        self.attempts.retain(|what, _| match what {
-            Attempted::Rollout(rollout) => is_there(&rollout.service),
-            Attempted::Certificate(_) => true,
-        });
+        self.forget_rollouts(|rollout| !is_there(&rollout.service));
         let before = std::mem::take(&mut self.broken);
         let certificates = snapshot.certificates.iter();
         let broken = certificates.filter(|(_, it)| matches!(it.published, Published::Broken(_)));
@@ -273,15 +276,12 @@ impl Memory {
         fingerprint: Fingerprint,
     ) -> BTreeSet<CertificateName> {
         let mut kept_with = BTreeSet::new();
-        self.attempts.retain(|what, _| {
-            let is_of_it = match what {
-                Attempted::Rollout(rollout) => rollout.certificates.get(name) == Some(&fingerprint),
-                Attempted::Certificate(_) => false,
-            };
+        self.forget_rollouts(|rollout| {
+            let is_of_it = rollout.certificates.get(name) == Some(&fingerprint);
             if is_of_it {
-                kept_with.extend(what.kept_with().cloned());
+                kept_with.extend(rollout.kept_with().cloned());
             }
-            !is_of_it
+            is_of_it
         });
         kept_with
     }
@@ -293,25 +293,23 @@ impl Memory {
     ) -> impl Iterator<Item = (&'a AttemptedRollout, &'a Attempt)> {
         let attempts = self.attempts.iter();
         attempts.filter_map(move |(what, attempt)| match what {
-            Attempted::Rollout(rollout) if what.kept_with() == Some(name) => {
+            Attempted::Rollout(rollout) if rollout.kept_with() == Some(name) => {
                 Some((rollout, attempt))
             }
             _ => None,
         })
     }
 
-    fn forget_rollouts_to(&mut self, service: &str) {
+    fn forget_rollouts(&mut self, mut which: impl FnMut(&AttemptedRollout) -> bool) {
         self.attempts.retain(|what, _| match what {
-            Attempted::Rollout(rollout) => rollout.service != service,
+            Attempted::Rollout(rollout) => !which(rollout),
             Attempted::Certificate(_) => true,
         });
     }
 
     /// Forgets the rollouts that are kept with a certificate.
     pub(super) fn forget_rollouts_with(&mut self, name: &CertificateName) {
-        self.attempts.retain(|what, _| {
-            !(matches!(what, Attempted::Rollout(..)) && what.kept_with() == Some(name))
-        });
+        self.forget_rollouts(|rollout| rollout.kept_with() == Some(name));
     }
 
     /// When it last succeeded, if the last attempt did.

@@ -41,39 +41,28 @@ fn check(facts: &Facts) -> Verdict {
         return Verdict::not_known("what each name is shown: no replica was asked");
     };
     let mut verdict = Verdict::fine();
-    let mut others: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    let mut refused: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for AskedName {
         name,
         replica,
         shows,
     } in names
     {
-        match shows {
-            Shows::TheSame => {}
-            Shows::Another { shown, first } => {
-                others
-                    .entry((name, shown, first))
-                    .or_default()
-                    .push(replica);
+        let (shown, first) = match shows {
+            Shows::TheSame => continue,
+            Shows::Another { shown, first } => (format!("{shown} is shown"), first),
+            Shows::Refused { why, first } => (format!("no certificate is shown ({why})"), first),
+            Shows::Nothing(why) => {
+                verdict.not_known.push(format!("{name}: {replica}: {why}"));
+                continue;
             }
-            Shows::Refused { why, first } => {
-                refused.entry((name, why, first)).or_default().push(replica);
-            }
-            Shows::Nothing(why) => verdict.not_known.push(format!("{name}: {replica}: {why}")),
-        }
+        };
+        let what = format!("for {name} {shown}, and {first} for the first name");
+        found.entry(what).or_default().push(replica);
     }
-    for ((name, shown, first), replicas) in others {
+    for (what, replicas) in found {
         let who = replicas.join(", ");
-        let what = format!("for {name} {shown} is shown, and {first} for the first name ({who})");
-        verdict.add(Severity::Error, what, FIX);
-    }
-    for ((name, why, first), replicas) in refused {
-        let who = replicas.join(", ");
-        let what = format!(
-            "for {name} no certificate is shown ({why}), and {first} for the first name ({who})"
-        );
-        verdict.add(Severity::Error, what, FIX);
+        verdict.add(Severity::Error, format!("{what} ({who})"), FIX);
     }
     verdict
 }
